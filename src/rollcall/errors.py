@@ -1,0 +1,137 @@
+"""The exceptions of the domain. They carry data; the edges (api/errors, web, cli) turn them into words and statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One thing that is wrong with one field.
+
+    :param field: path without its location: ``email``, or ``3.email`` in an array. Empty: the whole input.
+    :param type: a stable code such as ``too_short``.
+    :param message: one sentence for a person.
+    """
+
+    field: str
+    type: str
+    message: str
+
+
+class RollcallError(Exception):
+    """Whatever the domain refuses or cannot do."""
+
+
+class ValidationFailed(RollcallError):
+    """Some fields are not valid.
+
+    :param location: where they came from: ``body`` or ``query``.
+    """
+
+    def __init__(self, problems: Sequence[FieldProblem], location: str = "body") -> None:
+        self.problems = tuple(problems)
+        self.location = location
+        super().__init__(self.problems)
+
+
+class Conflict(RollcallError):
+    """The change contradicts what is stored."""
+
+    problems: tuple[FieldProblem, ...] = ()
+
+
+class RowsConflict(Conflict):
+    """Rows of a bulk contradict each other or what is stored; every one of them is named."""
+
+    def __init__(self, problems: Sequence[FieldProblem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+
+class EmailTaken(Conflict):
+    problems = (FieldProblem("email", "taken", "This e-mail address is already in use."),)
+
+
+class UsernameTaken(Conflict):
+    problems = (FieldProblem("username", "taken", "This username is already in use."),)
+
+
+class LastSuperuser(Conflict):
+    """The change would leave no active superuser."""
+
+
+class AuthenticationError(RollcallError):
+    """Nobody is signed in, or the credentials are wrong."""
+
+
+class InvalidCredentials(AuthenticationError):
+    """Unknown user or wrong password; which of both is never said."""
+
+
+class InvalidToken(AuthenticationError):
+    """No token, or one that is unknown, expired or revoked."""
+
+
+class AccessDenied(RollcallError):
+    """Signed in, but not allowed."""
+
+
+class InactiveAccount(AccessDenied):
+    """The right password of a deactivated user."""
+
+
+class RegistrationClosed(AccessDenied):
+    """``ROLLCALL_REGISTRATION_ENABLED`` is false."""
+
+
+class UserNotFound(RollcallError):
+    def __init__(self, user: int | str) -> None:
+        self.user = user
+        super().__init__(user)
+
+
+class BadRequest(RollcallError):
+    """The request cannot be understood (RFC 9110, section 15.5.1)."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        self.message = message
+        self.field = field
+        super().__init__(message)
+
+
+class UnsupportedMediaType(RollcallError):
+    """The body is not of the type that is asked for."""
+
+
+class TooManyRows(RollcallError):
+    """More rows than one request may carry."""
+
+    def __init__(self, limit: int, rows: int) -> None:
+        self.limit = limit
+        self.rows = rows
+        super().__init__(limit, rows)
+
+
+class DatabaseUnavailable(RollcallError):
+    """PostgreSQL does not answer, or ended the connection."""
+
+
+class RequestTimeout(BaseException):
+    """The request's deadline has passed.
+
+    A ``BaseException``, so that an ``except Exception`` around a slow call cannot eat it.
+
+    :param limit: the limit that has passed, in seconds.
+    :param stuck_in: what the request was waiting for: ``sql``, ``pool``, ``redis``, ``body``, ``python`` …
+    :param outcome_unknown: the server fell silent during COMMIT.
+    :param saved: it passed after COMMIT had succeeded: the change stands, only its answer is lost.
+    """
+
+    def __init__(self, limit: float, stuck_in: str, *, outcome_unknown: bool = False, saved: bool = False) -> None:
+        self.limit = limit
+        self.stuck_in = stuck_in
+        self.outcome_unknown = outcome_unknown
+        self.saved = saved
+        super().__init__(limit, stuck_in)
