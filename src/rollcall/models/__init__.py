@@ -1,0 +1,8 @@
+"""The tables. A model knows its columns, constraints and indexes, and nothing of who uses it."""
+
+from .base import Base
+from .session import UserSession
+from .tally import user_tally, user_tally_deltas
+from .user import User
+
+__all__ = ["Base", "User", "UserSession", "user_tally", "user_tally_deltas"]
