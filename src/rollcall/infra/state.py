@@ -1,0 +1,17 @@
+"""The state folder: the embedded database, the generated key, the cached files and the workers' metrics of one service."""
+
+import os
+from pathlib import Path
+
+
+def make(home: Path) -> Path:
+    """Make the folder, and what is missing above it, for nobody but us; a folder that is there keeps its mode.
+
+    As root others may pass through it: PostgreSQL, which refuses to run as root, has its data below.
+
+    :return: the folder.
+    """
+    for folder in reversed([folder for folder in (home, *home.parents) if not folder.exists()]):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    return home
