@@ -3,8 +3,11 @@
 import time
 
 from alembic import context
+from click import ClickException
 from flask import current_app
 from sqlalchemy import Connection, text
+
+from rollcall.cli.console import plain_failures
 
 db = current_app.extensions["migrate"].db
 
@@ -42,5 +45,6 @@ def run() -> None:
 
 
 if context.is_offline_mode():
-    raise SystemExit("Rollcall's migrations read the database; run them online.")
-run()
+    raise ClickException("Rollcall's migrations read the database; run them online.")
+with plain_failures():
+    run()

@@ -86,6 +86,10 @@ class RegistrationClosed(AccessDenied):
     """``ROLLCALL_REGISTRATION_ENABLED`` is false."""
 
 
+class SetUpAlready(AccessDenied):
+    """There is a superuser: the set-up link has done its work."""
+
+
 class UserNotFound(RollcallError):
     def __init__(self, user: int | str) -> None:
         self.user = user

@@ -1,0 +1,20 @@
+"""The ``flask`` commands: arguments, prompts and words around the services. No command knows HTTP.
+
+Exit codes: 0 done; 1 refused or failed, with one sentence on standard error; 2 usage.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from rollcall.cli.embedded import embedded
+from rollcall.cli.setup import setup_link
+from rollcall.cli.statistics import stats
+from rollcall.cli.users import users
+
+
+def init_app(app: Flask) -> None:
+    """Add ``flask users …`` and ``flask stats …``."""
+    app.cli.add_command(setup_link)
+    for group in (users, stats, embedded):
+        app.cli.add_command(group)

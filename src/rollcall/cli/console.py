@@ -1,0 +1,137 @@
+"""What every command has in common: how it fails, how it is interrupted, and how it shows text and progress."""
+
+from __future__ import annotations
+
+import errno
+import select
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import click
+from flask.cli import AppGroup
+from psycopg2 import extensions
+from psycopg2.errorcodes import QUERY_CANCELED, UNDEFINED_TABLE
+from sqlalchemy.exc import DBAPIError
+
+from rollcall import errors
+from rollcall.infra.embedded import EmbeddedError
+
+SHOWN_AT_MOST: Final = 200
+"""Characters of a value that somebody else wrote."""
+
+_INTERRUPTED: Final = "Interrupted; nothing was changed."
+
+
+@contextmanager
+def plain_failures() -> Iterator[None]:
+    """End a command in one sentence and exit code 1 where it cannot do its work."""
+    try:
+        with _interruptible_waits():
+            yield
+    except KeyboardInterrupt:
+        raise click.ClickException(_INTERRUPTED) from None
+    except errors.RollcallError as error:
+        raise click.ClickException(_sentence(error)) from error
+    except DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) == QUERY_CANCELED:
+            raise click.ClickException(_INTERRUPTED) from None
+        raise click.ClickException(_database_sentence(error)) from error
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # Whoever read our output has gone; click ends quietly.
+        where = f"{shown(str(error.filename))}: " if error.filename else ""
+        raise click.ClickException(f"{where}{error.strerror or error}.") from error
+
+
+class CommandGroup(AppGroup):
+    """A group of commands that fail plainly."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with plain_failures():
+            return super().invoke(ctx)
+
+
+def _sentence(error: errors.RollcallError) -> str:
+    match error:
+        case errors.ValidationFailed() | errors.Conflict() if error.problems:
+            return " ".join(problem.message for problem in error.problems)
+        case errors.LastSuperuser():
+            return "This is the last active superuser; make another one first."
+        case errors.Conflict():
+            return "Other users took these names in the same moment; try again."
+        case errors.UserNotFound():
+            return f"There is no user {shown(str(error.user))!r}."
+        case errors.DatabaseUnavailable():
+            return _unavailable_sentence(error)
+        case _:
+            return f"Refused: {type(error).__name__}."
+
+
+def _unavailable_sentence(error: errors.DatabaseUnavailable) -> str:
+    if isinstance(error.__cause__, EmbeddedError):
+        return str(error.__cause__)
+    return "PostgreSQL cannot be reached, or has ended the connection; look at DATABASE_URL and at the server."
+
+
+def _database_sentence(error: DBAPIError) -> str:
+    if getattr(error.orig, "pgcode", None) == UNDEFINED_TABLE:
+        return "The database has no tables yet, or not the latest ones; run 'flask db upgrade'."
+    diagnostics = getattr(error.orig, "diag", None)
+    reason = getattr(diagnostics, "message_primary", None) or type(error.orig).__name__
+    return f"PostgreSQL refused: {shown(reason)}."
+
+
+@contextmanager
+def _interruptible_waits() -> Iterator[None]:
+    """Let Ctrl-C end a long statement; libpq by itself would first wait for its end."""
+    before = extensions.get_wait_callback()
+    extensions.set_wait_callback(_wait)
+    try:
+        yield
+    finally:
+        extensions.set_wait_callback(before)
+
+
+def _wait(connection: Any) -> None:
+    interrupted = False
+    while True:
+        try:
+            state = connection.poll()
+            if state == extensions.POLL_OK:
+                break
+            reading = [connection] if state == extensions.POLL_READ else []
+            writing = [connection] if state == extensions.POLL_WRITE else []
+            select.select(reading, writing, [])
+        except KeyboardInterrupt:
+            interrupted = True
+            connection.cancel()
+    if interrupted and connection.info.transaction_status == extensions.TRANSACTION_STATUS_INTRANS:
+        # The statement was faster than the cancel. psycopg2 now closes the connection, which rolls back. (Was it the
+        # COMMIT, then the work is done, and that will be said.)
+        raise KeyboardInterrupt
+
+
+def shown(text: str) -> str:
+    """Make text of unknown origin fit for a terminal: nothing that it could act upon, and not too much."""
+    cut = text if len(text) <= SHOWN_AT_MOST else text[:SHOWN_AT_MOST] + "…"
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in cut)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, as in "1 user" and "1,000 users"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+@contextmanager
+def progress_bar(label: str, length: int | None) -> Iterator[Callable[[int], None]]:
+    """Show progress on standard error, if that is a terminal.
+
+    :param label: what is being done.
+    :param length: the steps in all; without it, nothing is shown.
+    :return: to be called with the number of steps that were done since the last call.
+    """
+    hidden = not (length and sys.stderr.isatty())
+    with click.progressbar(length=length or 0, label=label, file=sys.stderr, hidden=hidden, show_pos=True) as bar:
+        yield bar.update

@@ -1,0 +1,141 @@
+"""``flask users``: making superusers, switching users, and moving many of them in and out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import click
+
+from rollcall.cli.console import CommandGroup, counted, progress_bar, shown
+from rollcall.cli.files import ImportProgress, import_format, open_source, written
+from rollcall.errors import FieldProblem, UserNotFound, ValidationFailed
+from rollcall.infra import runtime
+from rollcall.infra.database import db, stream_rows, transaction
+from rollcall.services import exports, imports, seeds, tally, user_fields, user_search
+from rollcall.services import users as user_service
+from rollcall.services.exports import ExportFormat
+from rollcall.services.row_files import FileFormat
+from rollcall.services.user_fields import FieldError, NewUser
+from rollcall.services.user_search import UserFilter
+
+users = CommandGroup("users", help="Create, change, import and export users.")
+
+
+@users.command("create-superuser")
+@click.option("--username", help="Asked for where it is missing.")
+@click.option("--email", help="Asked for where it is missing.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
+def create_superuser(username: str | None, email: str | None, password_stdin: bool) -> None:
+    """Create an active superuser."""
+    name = _field("username", username, user_fields.username)
+    address = _field("email", email, user_fields.email)
+    if password_stdin:
+        line = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+        password = _field("password", line, user_fields.password)
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, value_proc=_asking(user_fields.password))
+    new = NewUser(email=address, username=name, password=password, is_superuser=True)
+    with transaction() as session:
+        user_service.create_user(session, new, runtime.now())
+    click.echo(f"Created the superuser {name}.")
+
+
+def _field(name: str, given: str | None, check: Callable[[str], str]) -> str:
+    """The value of an option, or else what is typed when asked, until it is valid."""
+    if given is None:
+        asked: str = click.prompt(name.capitalize(), value_proc=_asking(check))
+        return asked
+    try:
+        return check(given)
+    except FieldError as error:
+        raise ValidationFailed([FieldProblem(name, error.type, str(error))]) from error
+
+
+def _asking(check: Callable[[str], str]) -> Callable[[str], str]:
+    def convert(value: str) -> str:
+        try:
+            return check(value)
+        except FieldError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return convert
+
+
+def _switch(command: str, change: dict[str, bool], state: str) -> None:
+    def switch(user: str) -> None:
+        if not user_fields.is_storable(user):
+            raise UserNotFound(user)
+        with transaction() as session:
+            found = user_service.find_user(session, user)
+            changed = user_service.change_user(session, found.id, change, None, runtime.now())
+        click.echo(f"{changed.username} is now {state}.")
+
+    switch.__doc__ = f"Make USER, given by username or e-mail address, {state}."
+    users.command(command)(click.argument("user")(switch))
+
+
+_switch("promote", {"is_superuser": True}, "a superuser")
+_switch("demote", {"is_superuser": False}, "a plain user")
+_switch("activate", {"is_active": True}, "active")
+_switch("deactivate", {"is_active": False}, "inactive")
+
+
+@users.command()
+@click.argument("count", metavar="N", type=click.IntRange(min=1))
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed makes other users.")
+def seed(count: int, seed: int) -> None:
+    """Create N synthetic users, who cannot log in."""
+    with progress_bar("Seeding", count) as progress, transaction() as session:
+        seeds.seed_users(session, count, seed=seed, now=runtime.now(), progress=progress)
+    click.echo(f"Created {counted(count, 'user')}.")
+
+
+@users.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
+def import_users(file: str, dry_run: bool) -> None:
+    """Import the users of FILE: .csv, .ndjson or .json, or - for standard input. All of them, or none."""
+    with (
+        open_source(file) as source,
+        ImportProgress(file, source) as progress,
+        db.engine.connect() as connection,
+    ):
+        file_format = import_format(file, source)
+        report = imports.import_users(
+            connection,
+            source,
+            file_format,
+            dry_run=dry_run,
+            now=runtime.now(),
+            progress=progress.update,
+        )
+    for problem in report.problems:
+        click.echo(_line(problem, file_format))
+    if hidden := report.problem_count - len(report.problems):
+        click.echo(f"… and {hidden:,} more.")
+    if report.problem_count:
+        raise click.ClickException(f"Nothing was imported: {counted(report.problem_count, 'problem')}.")
+    done = counted(report.created, "user")
+    click.echo(f"{done} would be imported." if dry_run else f"Imported {done}.")
+
+
+def _line(problem: imports.ImportProblem, file_format: FileFormat) -> str:
+    # A JSON array may be one single line.
+    place = f"line {problem.line}, user {problem.row}" if file_format is FileFormat.JSON else f"line {problem.line}"
+    field = f"{shown(problem.field)}: " if problem.field else ""
+    return f"{place}: {field}{shown(problem.message)}"
+
+
+@users.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, writable=True, allow_dash=True))
+@click.option("--format", "file_format", type=click.Choice(["csv", "ndjson"]), help="By default as FILE's name says.")
+def export_users(file: str, file_format: ExportFormat | None) -> None:
+    """Export every user to FILE, or - for standard output. FILE appears when it is complete."""
+    chosen: ExportFormat = file_format or ("ndjson" if file.endswith(".ndjson") else "csv")
+    with transaction() as session:
+        count = tally.count(session)
+    with progress_bar("Exporting", count) as progress, written(file) as target:
+        for chunk in exports.export_rows(stream_rows(user_search.exported(UserFilter(sort_order="asc"))), chosen):
+            target.write(chunk)
+            progress(exports.ROWS_PER_CHUNK)

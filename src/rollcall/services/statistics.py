@@ -1,0 +1,114 @@
+"""The six numbers of the dashboard and the sign-up chart (R1), from the tally."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from rollcall.infra import cache
+from rollcall.infra.cache import Cached
+from rollcall.models import User
+from rollcall.services import tally
+
+Transaction = Callable[[], AbstractContextManager[Session]]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The state of the user base at ``timestamp`` (aware, UTC)."""
+
+    total_users: int
+    active_users: int
+    inactive_users: int
+    superusers: int
+    new_users_today: int  # since midnight, UTC
+    new_users_week: int  # in the seven days (168 hours) before the timestamp
+    timestamp: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types; the time as ISO 8601."""
+        counts = {name: getattr(self, name) for name in self.__slots__ if name != "timestamp"}
+        return {**counts, "timestamp": self.timestamp.isoformat()}
+
+
+def compute(session: Session, now: datetime) -> Statistics:
+    """All six numbers in one query, exact for committed data, in time that does not grow with the number of users.
+
+    Whole days come from the tally; the part of a day with which the rolling week begins is counted on the index of
+    ``created_at``.
+
+    The tally's deltas are folded when there are many; the caller commits.
+
+    :param now: the moment to speak of, aware.
+    """
+    now = now.astimezone(UTC)
+    week_start = now - timedelta(days=7)
+    first_whole_day = week_start.date() + timedelta(days=1)
+    users, active, superuser, day = tally.rows.c.users, tally.rows.c.is_active, tally.rows.c.is_superuser, tally.rows.c.day
+    first_part = (
+        select(func.count())
+        .select_from(User)
+        .where(User.created_at >= week_start, User.created_at < _midnight(first_whole_day))
+        .scalar_subquery()
+    )
+
+    def total(*conditions: Any) -> Any:
+        return func.coalesce(func.sum(users).filter(*conditions) if conditions else func.sum(users), 0)
+
+    row = session.execute(
+        select(
+            total().label("total"),
+            total(active).label("active"),
+            total(~active).label("inactive"),
+            total(superuser).label("superusers"),
+            total(day >= now.date()).label("today"),
+            (total(day >= first_whole_day) + first_part).label("week"),
+            func.coalesce(func.sum(tally.rows.c.deltas), 0).label("deltas"),
+        )
+    ).one()
+    tally.fold_many(session, row.deltas)
+    return Statistics(
+        total_users=int(row.total),
+        active_users=int(row.active),
+        inactive_users=int(row.inactive),
+        superusers=int(row.superusers),
+        new_users_today=int(row.today),
+        new_users_week=int(row.week),
+        timestamp=now,
+    )
+
+
+def cached(transaction: Transaction, now: datetime, ttl: int) -> Cached:
+    """The statistics as plain JSON types, at most ``ttl`` seconds old, and their age; on a hit without a query.
+
+    :param transaction: opens a unit of work where one is needed; it commits.
+    """
+
+    def compute_now() -> dict[str, Any]:
+        with transaction() as session:
+            return compute(session, now).as_dict()
+
+    return cache.fetch("statistics", ttl, now.timestamp(), compute_now)
+
+
+def signups(session: Session, now: datetime, days: int) -> list[tuple[date, int]]:
+    """Sign-ups for each of the last ``days`` UTC days up to today's, days without any included.
+
+    :param days: 1–366.
+    """
+    today = now.astimezone(UTC).date()
+    first = today - timedelta(days=days - 1)
+    day = tally.rows.c.day
+    query = select(day, func.sum(tally.rows.c.users)).where(day >= first, day <= today).group_by(day)
+    counts = {when: int(count) for when, count in session.execute(query)}
+    return [(when, counts.get(when, 0)) for when in (first + timedelta(days=n) for n in range(days))]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,156 @@
+"""``flask users`` for one user, and how every command fails: one sentence, no traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from psycopg2 import extensions
+from sqlalchemy import Engine, select, text
+from sqlalchemy.orm import Session
+
+from conftest import NOON
+from rollcall.models import User, UserSession
+from rollcall.services import passwords
+
+NEW = ["create-superuser", "--username", "root", "--email", "root@example.org"]
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(app: Flask) -> Run:
+    runner = app.test_cli_runner()
+    return lambda *args, **options: runner.invoke(args=["users", *args], **options)
+
+
+def find(session: Session, username: str) -> User:
+    session.rollback()
+    return session.scalars(select(User).where(User.username == username)).one()
+
+
+def test_a_superuser_with_a_password_from_standard_input(run: Run, session: Session) -> None:
+    result = run(*NEW, "--password-stdin", input="correct horse \r\nnot this\n")
+    assert (result.exit_code, result.output) == (0, "Created the superuser root.\n")
+    user = find(session, "root")
+    assert (user.email, user.is_active, user.is_superuser) == ("root@example.org", True, True)
+    assert passwords.verify("correct horse ", user.password_hash).ok
+
+
+def test_what_is_missing_is_asked_for_until_it_is_valid(run: Run, session: Session) -> None:
+    typed = ["r", "root", "nobody", "root@example.org", "password1", "correct horse", "other horse"]
+    result = run("create-superuser", input="\n".join([*typed, "correct horse", "correct horse"]) + "\n")
+    assert result.exit_code == 0, result.output
+    assert "correct horse" not in result.output
+    assert passwords.verify("correct horse", find(session, "root").password_hash).ok
+
+
+@pytest.mark.parametrize(
+    ("username", "email", "password", "sentence"),
+    [
+        ("ro", "root@example.org", "correct horse", "A username has at least 3 characters."),
+        ("root", "root", "correct horse", "This is not a valid e-mail address. An email address must have an @-sign."),
+        ("root", "root@example.org", "short", "A password has at least 8 characters."),
+        ("root", "root@example.org", "password123", "This password is among the most common ones; choose another."),
+        ("root", "root@example.org", "", "A password has at least 8 characters."),
+        ("ANN", "root@example.org", "correct horse", "This username is already in use."),
+        ("root", "ANN@example.org", "correct horse", "This e-mail address is already in use."),
+    ],
+)
+def test_a_superuser_is_refused(run: Run, ann: User, username: str, email: str, password: str, sentence: str) -> None:
+    options = ["--username", username, "--email", email, "--password-stdin"]
+    result = run("create-superuser", *options, input=f"{password}\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {sentence}\n")
+
+
+def test_promote_and_demote(run: Run, session: Session, root: User, ann: User) -> None:
+    assert run("promote", "ANN").output == "ann is now a superuser.\n"
+    assert find(session, "ann").is_superuser
+    assert run("demote", "Ann@Example.org").output == "ann is now a plain user.\n"
+    assert not find(session, "ann").is_superuser
+
+
+def test_deactivate_and_activate(run: Run, session: Session, root: User, ann: User) -> None:
+    expires = NOON + timedelta(hours=1)
+    session.add(UserSession(user_id=ann.id, token_hash=b"x" * 32, expires_at=expires))
+    session.commit()
+    assert run("deactivate", "ann").output == "ann is now inactive.\n"
+    assert not find(session, "ann").is_active
+    assert session.scalars(select(UserSession)).all() == []
+    assert run("activate", "ann").output == "ann is now active.\n"
+    assert find(session, "ann").is_active
+
+
+@pytest.mark.parametrize("command", ["demote", "deactivate"])
+def test_the_last_active_superuser_stays(run: Run, session: Session, root: User, command: str) -> None:
+    result = run(command, "root")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: This is the last active superuser; make another one first.\n"
+    assert find(session, "root").is_superuser
+
+
+@pytest.mark.parametrize("command", ["promote", "demote", "activate", "deactivate"])
+@pytest.mark.parametrize("name", ["nobody", "no\x1b[31mbody", "x" * 5_000, "no\0body", "no\udcffbody"])
+def test_a_user_who_is_not_there(run: Run, command: str, name: str) -> None:
+    result = run(command, name)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: There is no user '")
+    assert len(result.stderr) < 300
+    assert "\x1b" not in result.stderr
+
+
+@pytest.mark.parametrize("args", [["promote"], ["promote", "a", "b"], ["rename", "ann"], ["promote", "--force", "ann"]])
+def test_mistakes_in_usage(run: Run, args: list[str]) -> None:
+    assert run(*args).exit_code == 2
+
+
+COMMANDS = [
+    ["users", "promote", "ann"],
+    ["users", "seed", "1"],
+    ["users", "import", "-"],
+    ["users", "export", "-"],
+    ["stats", "show"],
+    ["stats", "verify"],
+]
+
+
+@pytest.mark.parametrize("args", COMMANDS, ids=" ".join)
+def test_a_database_that_is_away_is_one_sentence(make_app: Callable[..., Flask], args: list[str]) -> None:
+    app = make_app(database_url="postgresql://user:secret@127.0.0.1:9/rollcall")
+    result = app.test_cli_runner().invoke(args=args, input="email,username\n")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: PostgreSQL cannot be reached")
+    assert "secret" not in result.stderr
+
+
+def test_a_database_without_tables_is_one_sentence(make_app: Callable[..., Flask], engine: Engine) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS rollcall_bare"))
+        connection.execute(text("CREATE DATABASE rollcall_bare"))
+    bare = engine.url.set(database="rollcall_bare", drivername="postgresql")
+    app = make_app(database_url=bare.render_as_string(hide_password=False))
+    result = app.test_cli_runner().invoke(args=["stats", "show"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "run 'flask db upgrade'" in result.stderr
+
+
+def test_ctrl_c_ends_a_long_statement(run: Run, engine: Engine, root: User, ann: User, session: Session) -> None:
+    with engine.begin() as other:
+        other.execute(text("SELECT * FROM users FOR UPDATE"))
+        timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
+        timer.start()
+        result = run("promote", "ann")
+        timer.join()
+    assert (result.exit_code, result.stderr) == (1, "Error: Interrupted; nothing was changed.\n")
+    assert not find(session, "ann").is_superuser
+    assert run("promote", "ann").exit_code == 0
+
+
+def test_commands_leave_no_wait_callback_behind(run: Run, ann: User) -> None:
+    run("promote", "ann")
+    assert extensions.get_wait_callback() is None
