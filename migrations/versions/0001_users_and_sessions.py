@@ -9,6 +9,15 @@ branch_labels = None
 depends_on = None
 
 
+# See models/user.py; here in full, since a migration stays as it was.
+GAPS = " !\"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~"
+LETTERS = "ⰰⰱⰲⰳⰴⰵⰶⰷⰸⰹⰺⰻⰼⰽⰾⰿⱀⱁⱂⱃⱄⱅⱆⱇⱈⱉⱊⱋⱌⱍⱎⱏⱐⱑ"
+SEARCH_TEXT = (
+    "translate(lower(username || chr(31) || email || chr(31) || COALESCE(full_name, '')), "
+    f"'{GAPS}' || chr(31), '{LETTERS}')"
+)
+
+
 def upgrade() -> None:
     now = sa.text("now()")
     op.create_table(
@@ -22,6 +31,7 @@ def upgrade() -> None:
         sa.Column("is_superuser", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=now, nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=now, nullable=False),
+        sa.Column("search_text", sa.Text(), sa.Computed(SEARCH_TEXT, persisted=True)),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
     )
     op.create_index("uq_users_email", "users", [sa.text('(lower(email) COLLATE "C")')], unique=True)

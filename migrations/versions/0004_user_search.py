@@ -1,4 +1,4 @@
-"""Index every substring of username, e-mail and full name by trigrams (pg_trgm)."""
+"""Index every substring of username, e-mail and full name: by trigrams (pg_trgm), shorter ones by characters and pairs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,24 +8,25 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-SEARCH_TEXT = "lower(username || chr(31) || email || chr(31) || COALESCE(full_name, ''))"
+SHORT_GRAMS = r"""(
+    string_to_array(search_text, NULL) || string_to_array(
+        regexp_replace(search_text, '(..)', '\1 ', 'g') || ' ' || regexp_replace(substr(search_text, 2), '(..)', '\1 ', 'g'), ' '
+    )
+)"""
+INDEXES = {"ix_users_search": "search_text gin_trgm_ops", "ix_users_search_short": SHORT_GRAMS}
 
 
 def upgrade() -> None:
     with op.get_context().autocommit_block():
         # A trusted extension: the owner of the database may create it without being a superuser of the server.
         op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-        op.drop_index("ix_users_search", "users", if_exists=True, postgresql_concurrently=True)
-        op.create_index(
-            "ix_users_search",
-            "users",
-            [sa.text(f"({SEARCH_TEXT}) gin_trgm_ops")],
-            postgresql_using="gin",
-            postgresql_concurrently=True,
-        )
+        for name, expression in INDEXES.items():
+            op.drop_index(name, "users", if_exists=True, postgresql_concurrently=True)
+            op.create_index(name, "users", [sa.text(expression)], postgresql_using="gin", postgresql_concurrently=True)
 
 
 def downgrade() -> None:
     with op.get_context().autocommit_block():
-        op.drop_index("ix_users_search", "users", if_exists=True, postgresql_concurrently=True)
+        for name in reversed(INDEXES):
+            op.drop_index(name, "users", if_exists=True, postgresql_concurrently=True)
     # The extension stays: other things in this database may use it by now.

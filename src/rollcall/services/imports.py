@@ -141,6 +141,7 @@ def import_users(
             bulk_copy.prepare(connection)
             _copy_hashes(connection, waiting.places, hashes)
             report.created = connection.execute(_WRITE, {"now": now}).rowcount
+            bulk_copy.settle(connection)
     except IntegrityError:
         # Somebody has taken a name since the check.
         with connection.begin():

@@ -74,6 +74,7 @@ def seed_users(session: Session, count: int, *, seed: int, now: datetime, progre
         except UniqueViolation:
             progress(-done)
         else:
+            bulk_copy.settle(connection)
             tally.fold(session)  # Or else the first reader would have to.
             return
     raise RowsConflict([])

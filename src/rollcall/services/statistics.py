@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -51,11 +51,11 @@ def compute(session: Session, now: datetime) -> Statistics:
     week_start = now - timedelta(days=7)
     first_whole_day = week_start.date() + timedelta(days=1)
     users, active, superuser, day = tally.rows.c.users, tally.rows.c.is_active, tally.rows.c.is_superuser, tally.rows.c.day
-    first_part = (
-        select(func.count())
+    first_part = (  # a CTE, so that users are locked before the tally; see tally.rows
+        select(func.count().label("users"))
         .select_from(User)
-        .where(User.created_at >= week_start, User.created_at < _midnight(first_whole_day))
-        .scalar_subquery()
+        .where(User.created_at >= week_start, User.created_at < tally.midnight(first_whole_day))
+        .cte("first_part")
     )
 
     def total(*conditions: Any) -> Any:
@@ -68,7 +68,7 @@ def compute(session: Session, now: datetime) -> Statistics:
             total(~active).label("inactive"),
             total(superuser).label("superusers"),
             total(day >= now.date()).label("today"),
-            (total(day >= first_whole_day) + first_part).label("week"),
+            (total(day >= first_whole_day) + select(first_part.c.users).scalar_subquery()).label("week"),
             func.coalesce(func.sum(tally.rows.c.deltas), 0).label("deltas"),
         )
     ).one()
@@ -108,7 +108,3 @@ def signups(session: Session, now: datetime, days: int) -> list[tuple[date, int]
     query = select(day, func.sum(tally.rows.c.users)).where(day >= first, day <= today).group_by(day)
     counts = {when: int(count) for when, count in session.execute(query)}
     return [(when, counts.get(when, 0)) for when in (first + timedelta(days=n) for n in range(days))]
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 
-from sqlalchemy import Integer, func, literal_column, select, text, union_all
+from sqlalchemy import Integer, func, literal_column, select, text, true, union_all
 from sqlalchemy.orm import Session
 
 from rollcall.models import user_tally, user_tally_deltas
@@ -15,10 +15,11 @@ FOLD_ABOVE = 2_000
 # How many deltas one fold takes at the most, so that it stays a matter of milliseconds.
 FOLD_AT_MOST = 20_000
 
-# Both tables together, each row with the number of deltas that it is (0 or 1).
+# Both tables together, each row with the number of deltas that it is (0 or 1). A statement locks its tables in the order in
+# which it names them. Everywhere that is users, deltas, tally: who reads them and who truncates them cannot meet crosswise.
 rows = union_all(
-    select(user_tally, literal_column("0", Integer).label("deltas")),
     select(user_tally_deltas, literal_column("1", Integer).label("deltas")),
+    select(user_tally, literal_column("0", Integer).label("deltas")),
 ).subquery("tally")
 
 _RECOUNT = """
@@ -40,12 +41,12 @@ _FOLD = text("""
 
 _DIFFERENCES = text(f"""
     SELECT day, is_active, is_superuser, coalesce(tallied.users, 0) AS tallied, coalesce(counted.users, 0) AS counted
-    FROM (
+    FROM ({_RECOUNT}) AS counted
+    FULL JOIN (
         SELECT day, is_active, is_superuser, sum(users)::bigint AS users
-        FROM (SELECT * FROM user_tally UNION ALL SELECT * FROM user_tally_deltas) AS both_tables
+        FROM (SELECT * FROM user_tally_deltas UNION ALL SELECT * FROM user_tally) AS both_tables
         GROUP BY 1, 2, 3
-    ) AS tallied
-    FULL JOIN ({_RECOUNT}) AS counted USING (day, is_active, is_superuser)
+    ) AS tallied USING (day, is_active, is_superuser)
     WHERE coalesce(tallied.users, 0) <> coalesce(counted.users, 0)
     ORDER BY 1, 2, 3
 """)  # noqa: S608  (all of it is our own text)
@@ -76,6 +77,50 @@ def count(session: Session, *, is_active: bool | None = None, is_superuser: bool
     users, deltas = session.execute(query).one()
     fold_many(session, deltas)
     return int(users)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row with a given number is, in the order of sign-up.
+
+    :param total: how many users there are in these states.
+    :param day: the UTC day on which the row's user signed up; ``None``: there are not so many.
+    :param skip: how many users come before the row among those from that day on, in the order asked for.
+    """
+
+    total: int
+    day: date | None
+    skip: int
+
+
+def locate(
+    session: Session, offset: int, *, descending: bool, is_active: bool | None = None, is_superuser: bool | None = None
+) -> Place:
+    """The day on which the row number ``offset`` (from 0) of a list by sign-up is. The caller commits, since it may fold."""
+    states = {"is_active": is_active, "is_superuser": is_superuser}
+    asked = [rows.c[column] == state for column, state in states.items() if state is not None]
+    days = (
+        select(rows.c.day, func.sum(rows.c.users).label("users"), func.sum(rows.c.deltas).label("deltas"))
+        .where(*asked)
+        .group_by(rows.c.day)
+        .cte("days")
+    )
+    order = days.c.day.desc() if descending else days.c.day.asc()
+    running = select(days.c.day, days.c.users, func.sum(days.c.users).over(order_by=order).label("upto")).subquery("running")
+    first = select(running).where(running.c.upto > offset).order_by(running.c.upto).limit(1).subquery("first")
+    totals = select(
+        func.coalesce(func.sum(days.c.users), 0).label("total"), func.coalesce(func.sum(days.c.deltas), 0).label("deltas")
+    ).subquery("totals")
+    row = session.execute(select(totals, first).select_from(totals.outerjoin(first, true()))).one()
+    fold_many(session, row.deltas)
+    if row.day is None:
+        return Place(int(row.total), None, 0)
+    return Place(int(row.total), row.day, int(offset - (row.upto - row.users)))
+
+
+def midnight(day: date) -> datetime:
+    """The moment at which a UTC day begins."""
+    return datetime.combine(day, time(), UTC)
 
 
 def fold_many(session: Session, deltas: int) -> None:

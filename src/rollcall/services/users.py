@@ -176,7 +176,7 @@ def lock_superusers(session: Session) -> None:
 
 
 def _keep_a_superuser(session: Session, user: User) -> None:
-    if not (user.is_active and user.is_superuser and user.password_hash):
+    if not (user.is_active and user.is_superuser):
         return
     if not session.scalars(select(_active_superusers().where(User.id != user.id).exists())).one():
         raise LastSuperuser

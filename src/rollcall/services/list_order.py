@@ -1,0 +1,62 @@
+"""The orders in which users are listed, each with an index behind it, and places in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, literal, tuple_
+
+from rollcall.models import User
+from rollcall.models.user import EMAIL_KEY, USERNAME_KEY
+
+SortBy = Literal["created_at", "username", "email"]
+SortOrder = Literal["asc", "desc"]
+
+_KEYS: dict[str, ColumnElement[Any]] = {
+    "created_at": User.__table__.c.created_at,
+    "username": USERNAME_KEY,
+    "email": EMAIL_KEY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place between two rows of a list: next to the row with this sort key and id.
+
+    :param key: of the sort column's type: a moment, or a lower-case name.
+    :param backwards: true: what comes before the row; false: what comes after.
+    """
+
+    key: datetime | str
+    id: int
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A sort key and a direction; ties are broken by id."""
+
+    key: ColumnElement[Any]
+    descending: bool
+
+    def clauses(self, key: ColumnElement[Any] | None = None, user_id: ColumnElement[Any] | None = None) -> tuple[Any, ...]:
+        """What goes into ORDER BY.
+
+        :param key: the column that holds the sort key, where it is not the table's.
+        :param user_id: likewise for the id.
+        """
+        columns = (self.key if key is None else key, User.__table__.c.id if user_id is None else user_id)
+        return tuple(column.desc() if self.descending else column.asc() for column in columns)
+
+    def beyond(self, position: Position) -> ColumnElement[bool]:
+        """The rows that come after a position in this order (a row comparison, which an index on the key can serve)."""
+        here = tuple_(self.key, User.__table__.c.id)
+        there = tuple_(literal(position.key), literal(position.id))
+        return here < there if self.descending else here > there
+
+
+def of(sort_by: SortBy, sort_order: SortOrder, *, backwards: bool = False) -> Order:
+    """The order of a list, or its reverse."""
+    return Order(_KEYS[sort_by], (sort_order == "desc") != backwards)
