@@ -133,7 +133,9 @@ class Gunicorn:
 
 
 @contextlib.contextmanager
-def gunicorn(environment: dict[str, str], *, workers: int = 2, app: str = "wsgi:app") -> Iterator[Gunicorn]:
+def gunicorn(
+    environment: dict[str, str], *, workers: int = 2, app: str = "wsgi:app", options: tuple[str, ...] = ()
+) -> Iterator[Gunicorn]:
     """The service in its own process, with nothing in its environment but what is given and what Python needs."""
     port, home = free_port(), fresh_home()
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
@@ -141,7 +143,7 @@ def gunicorn(environment: dict[str, str], *, workers: int = 2, app: str = "wsgi:
     log = home / "gunicorn.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-w", str(workers), app],
+            [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-w", str(workers), *options, app],
             cwd=ROOT,
             env=kept | {"ROLLCALL_HOME": str(home)} | environment,
             stdout=output,

@@ -119,7 +119,15 @@ class TooManyRows(RollcallError):
 
 
 class DatabaseUnavailable(RollcallError):
-    """PostgreSQL does not answer, or ended the connection."""
+    """PostgreSQL does not answer, or ended the connection.
+
+    :param reason: a SQLSTATE or a class of errors, for the log.
+    :param outcome_unknown: it happened during COMMIT.
+    """
+
+    def __init__(self, reason: str = "", *, outcome_unknown: bool = False) -> None:
+        self.outcome_unknown = outcome_unknown
+        super().__init__(reason)
 
 
 class RequestTimeout(BaseException):

@@ -1,0 +1,105 @@
+"""How gunicorn serves ``wsgi:app``: several sync workers, one request at a time in each. docs/DEADLINES.md says why.
+
+gunicorn's own command line and ``GUNICORN_CMD_ARGS`` override what is set here.
+"""
+
+import math
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from rollcall.infra import state
+from rollcall.settings import Settings, SettingsError
+
+try:
+    _settings = Settings.from_environ(os.environ)
+except SettingsError as error:
+    sys.exit(f"rollcall: {error}")
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it runs, as somebody else
+    return True
+
+
+def _metrics_folder(home: Path) -> Path:
+    """Make the folder where the workers share their metrics, fresh for each master process."""
+    folder = state.make(home) / "run" / f"metrics-{os.getpid()}"
+    for other in folder.parent.glob("metrics-*"):
+        # Left by a master that was killed. (On SIGHUP gunicorn reads this file again, while workers use the folder.)
+        if not _is_running(int(other.name.removeprefix("metrics-"))):
+            shutil.rmtree(other, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+try:
+    _folder = _metrics_folder(_settings.home)
+except OSError as error:
+    sys.exit(f"rollcall: cannot write to ROLLCALL_HOME ({_settings.home}): {error.strerror}.")
+# Set before prometheus_client is imported, which looks for it once.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_folder)
+
+from prometheus_client import multiprocess  # noqa: E402
+
+from rollcall.infra import database, deadline  # noqa: E402
+from rollcall.infra.deadline.client import bound_listener  # noqa: E402
+from rollcall.infra.worker import WORKER_GRACE, DeadlineWorker  # noqa: E402
+
+bind = "127.0.0.1:8000"
+worker_class = "rollcall.infra.worker.DeadlineWorker"
+workers = _settings.web_concurrency
+preload_app = True
+# Above the deadline: ends a worker that nothing inside it could interrupt. Routes with longer limits move it along.
+timeout = math.ceil(_settings.request_timeout + WORKER_GRACE)
+graceful_timeout = timeout
+# Who waits here is not yet seen by any deadline. Past it the kernel lets new clients try again.
+backlog = 128
+limit_request_line = 8190
+control_socket_disable = True
+proc_name = "rollcall"
+# To standard error: what gunicorn and the service have to say. The proxy in front logs each access, with the same id.
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "rollcall.infra.request_id.LogFilter"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s [%(process)d] [%(request_id)s] %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+    "loggers": {
+        "alembic": {"level": "WARNING"},
+        "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+        "gunicorn.access": {"level": "WARNING", "propagate": False},
+    },
+}
+
+
+def when_ready(server: Any) -> None:
+    """No client may hold a worker by what it leaves undone. (Other kinds of worker, and TLS, have their own ways.)"""
+    if issubclass(server.worker_class, DeadlineWorker) and not server.cfg.is_ssl:
+        for listener in server.LISTENERS:
+            bound_listener(listener.sock)
+
+
+def post_worker_init(worker: Any) -> None:
+    """After the fork and the loading of the application, before the first request."""
+    with worker.wsgi.app_context():
+        # What the master may have connected belongs to the master.
+        database.db.engine.dispose(close=False)
+        deadline.enter_worker(database.db.engine)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Let go of a worker's gauges."""
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    shutil.rmtree(_folder, ignore_errors=True)

@@ -1,0 +1,49 @@
+"""``/api/v1/dashboard``: the state of the user base."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Response, jsonify, request
+
+from rollcall.api import access
+from rollcall.api.blueprint import Blueprint
+from rollcall.api.schemas.operation import SignupsQuerySchema, SignupsSchema, StatisticsSchema
+from rollcall.infra import runtime
+from rollcall.infra.database import session, transaction
+from rollcall.services import statistics
+
+blueprint = Blueprint("dashboard", __name__, url_prefix="/api/v1/dashboard", description="The state of the user base")
+
+
+@blueprint.get("/stats")
+@access.superuser
+@blueprint.response(200, StatisticsSchema)
+@blueprint.errors()
+def stats() -> Response:
+    """The six statistics
+
+    Exact at `timestamp`, cached for `ROLLCALL_STATS_TTL` seconds. `Age` tells how old they are; a request with the `ETag`
+    in `If-None-Match` is answered 304 while they stay the same.
+    """
+    ttl = runtime.settings().stats_ttl
+    found = statistics.cached(transaction, runtime.now(), ttl)
+    response = jsonify(found.value)
+    response.cache_control.private = True
+    response.cache_control.max_age = max(0, round(ttl - found.age))
+    response.age = timedelta(seconds=int(found.age))
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+@blueprint.get("/signups")
+@access.superuser
+@blueprint.arguments(SignupsQuerySchema, location="query")
+@blueprint.response(200, SignupsSchema)
+@blueprint.errors(422)
+def signups(query: dict[str, int]) -> dict[str, Any]:
+    """Sign-ups per day (UTC), up to today"""
+    days = statistics.signups(session(), runtime.now(), query["days"])
+    return {"days": [{"date": day, "count": count} for day, count in days]}

@@ -1,0 +1,170 @@
+"""From an error to its status and envelope: the only place that knows both."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from flask import Flask, Response, jsonify, request
+from flask_limiter import RateLimitExceeded
+from werkzeug.exceptions import HTTPException
+
+from rollcall import errors
+from rollcall.errors import FieldProblem
+from rollcall.infra import deadline, metrics, request_id
+from rollcall.infra.deadline import TimedOut
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An error as a client gets it, whatever it is rendered as."""
+
+    status: int
+    code: str
+    message: str
+    details: Sequence[Mapping[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Renderer = Callable[[Answer], Response]
+
+_CODES = {
+    400: "bad_request",
+    401: "authentication_error",
+    403: "authorization_error",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "request_too_large",
+    415: "unsupported_media_type",
+    422: "validation_error",
+    429: "rate_limit_exceeded",
+    500: "internal_error",
+    503: "service_unavailable",
+    504: "request_timeout",
+}
+
+# The most special first. 401 and 503 are the same for all of their kind.
+_REFUSALS: tuple[tuple[type[errors.RollcallError], int, str], ...] = (
+    (errors.InvalidCredentials, 401, "The username or the password is wrong."),
+    (errors.AuthenticationError, 401, "A valid access token is required."),
+    (errors.InactiveAccount, 403, "This account is deactivated."),
+    (errors.RegistrationClosed, 403, "Registration is closed."),
+    (errors.SetUpAlready, 403, "Rollcall is set up already: log in instead."),
+    (errors.AccessDenied, 403, "You are not allowed to do this."),
+    (errors.UserNotFound, 404, "There is no such user."),
+    (errors.LastSuperuser, 409, "This is the last active superuser, who cannot be deleted, deactivated or demoted."),
+    (errors.Conflict, 409, "The change contradicts what is stored."),
+    (errors.UnsupportedMediaType, 415, "The body has to be JSON, with the header Content-Type: application/json."),
+    (errors.ValidationFailed, 422, "The request is not valid."),
+    (errors.DatabaseUnavailable, 503, "The database is not available; try again soon."),
+)
+
+
+def init_app(app: Flask, render_page: Renderer, wants_page: Callable[[], bool]) -> None:
+    """Answer every error of the application: as a page where a browser's user reads it, else as the JSON envelope.
+
+    :param render_page: makes the page.
+    :param wants_page: whether the current request is a browser's for a page.
+    """
+
+    def respond(error: Exception) -> Response:
+        answer = describe(error)
+        if answer.status == 500:
+            log.error("unexpected error", exc_info=error)
+        if answer.status == 429:
+            metrics.REFUSALS.labels(metrics.route()).inc()
+        return render_page(answer) if wants_page() else envelope(answer)
+
+    for kind in (errors.RollcallError, HTTPException, Exception):
+        app.register_error_handler(kind, respond)
+    if _count_timeout not in deadline.on_timeout:  # one list for the process, which may have several applications
+        deadline.on_timeout.append(_count_timeout)
+
+
+def _count_timeout(timeout: errors.RequestTimeout, route: str) -> None:
+    metrics.TIMEOUTS.labels(route, timeout.stuck_in).inc()
+
+
+def envelope(answer: Answer) -> Response:
+    """``{"error", "message", "details", "request_id"}``, with the status and its headers."""
+    body = {
+        "error": answer.code,
+        "message": answer.message,
+        "details": list(answer.details),
+        "request_id": request_id.current(),
+    }
+    response = jsonify(body)
+    response.status_code = answer.status
+    response.headers.update(answer.headers)
+    return response
+
+
+def describe(error: Exception) -> Answer:
+    """What a client is told; the text of an unexpected exception is none of it."""
+    if isinstance(error, HTTPException):
+        return _describe_http(error)
+    if isinstance(error, errors.BadRequest):
+        details = [{"type": "invalid", "message": error.message, "field": error.field}] if error.field else []
+        return Answer(400, _CODES[400], error.message, details)
+    if isinstance(error, errors.TooManyRows):
+        return Answer(413, _CODES[413], f"A bulk has at most {error.limit} rows; this one has {error.rows}.")
+    for kind, status, message in _REFUSALS:
+        if isinstance(error, kind):
+            return Answer(status, _CODES[status], message, _details(error) or _outcome(error), _headers(status))
+    return Answer(500, _CODES[500], "Something went wrong here. It has been logged under the request's id.")
+
+
+def _describe_http(error: HTTPException) -> Answer:
+    status = error.code or 500
+    headers = _headers(status)
+    if isinstance(error, TimedOut):
+        return Answer(504, _CODES[504], f"Request exceeded {error.timeout.limit}s timeout", _outcome(error.timeout))
+    if isinstance(error, RateLimitExceeded):
+        return Answer(429, _CODES[429], f"Too many requests: the limit is {error.limit.limit}.")
+    if status == 405 and getattr(error, "valid_methods", None):
+        headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
+    messages = {
+        404: "There is nothing at this address.",
+        405: f"The method {request.method} is not allowed here." if len(request.method) < 20 else "No such method.",
+        413: "The request's body is too large.",
+    }
+    # Werkzeug's own sentences are fixed texts; they repeat nothing of the request.
+    message = messages.get(status) or error.description or error.name
+    return Answer(status, _CODES.get(status, error.name.lower().replace(" ", "_")), message, headers=headers)
+
+
+def _details(error: errors.RollcallError) -> list[dict[str, str]]:
+    problems: Sequence[FieldProblem] = getattr(error, "problems", ())
+    location = getattr(error, "location", "body")
+    return [
+        {
+            "type": problem.type,
+            "message": problem.message,
+            "field": f"{location}.{problem.field}" if problem.field else location,
+        }
+        for problem in problems
+    ]
+
+
+def _outcome(error: errors.RequestTimeout | errors.RollcallError) -> list[dict[str, str]]:
+    if getattr(error, "outcome_unknown", False):
+        message = "The database went away while it committed: whether the change was made is not known."
+        return [{"type": "outcome_unknown", "message": message, "field": ""}]
+    if getattr(error, "saved", False):
+        message = "The change was saved; only its answer did not come in time."
+        return [{"type": "saved", "message": message, "field": ""}]
+    return []
+
+
+def _headers(status: int) -> dict[str, str]:
+    headers: dict[int, dict[str, str]] = {
+        401: {"WWW-Authenticate": "Bearer"},
+        503: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    }
+    return dict(headers.get(status, {}))

@@ -1,0 +1,100 @@
+"""Pages over HTTP: opaque cursors that nobody can forge, and links (RFC 8288)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import current_app, request
+from itsdangerous import BadData, URLSafeSerializer
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+
+from rollcall.errors import FieldProblem, ValidationFailed
+from rollcall.services import user_search
+from rollcall.services.user_search import Position, UserFilter
+
+_NOT_FILTERS = frozenset({"page", "size", "cursor", "format"})
+
+
+def user_filter(query: Mapping[str, Any]) -> UserFilter:
+    """The filter that a validated query asks for."""
+    return UserFilter(**{name: value for name, value in query.items() if name not in _NOT_FILTERS})
+
+
+def user_page(session: Session, query: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The page that a validated query asks for: body and headers.
+
+    :raises ValidationFailed: ``cursor`` is not one of ours, or belongs to another filter or order, or comes with ``page``.
+    """
+    chosen, size = user_filter(query), query["size"]
+    number = query.get("page", 1)
+    if "cursor" in query:
+        number, position = _decode(query, chosen)
+        page = user_search.page_at(session, chosen, position, size)
+    else:
+        page = user_search.numbered_page(session, chosen, number, size)
+    total = page.total
+    following, previous = _encode(page.after, chosen, number + 1), _encode(page.before, chosen, number - 1)
+    body = {
+        "items": page.items,
+        "total": total.count,
+        "total_is_exact": total.exact,
+        "page": number,
+        "size": size,
+        "pages": -(-total.count // size),
+        "next_cursor": following,
+        "prev_cursor": previous,
+    }
+    return body, _links(following, previous)
+
+
+def _links(following: str | None, previous: str | None) -> dict[str, str]:
+    targets = {"first": None, "prev": previous, "next": following}
+    links = []
+    for relation, cursor in targets.items():
+        if cursor is None and relation != "first":
+            continue
+        query = MultiDict((name, value) for name, value in request.args.items() if name not in ("page", "cursor"))
+        if cursor:
+            query["cursor"] = cursor
+        links.append(f'<{request.path}{_query_string(query)}>; rel="{relation}"')
+    return {"Link": ", ".join(links)}
+
+
+def _query_string(query: MultiDict[str, str]) -> str:
+    return "?" + urlencode(query) if query else ""
+
+
+def _serializer() -> URLSafeSerializer:
+    return URLSafeSerializer(current_app.secret_key or "", salt="rollcall.cursor")
+
+
+def _fingerprint(chosen: UserFilter) -> list[Any]:
+    return list(asdict(chosen).values())
+
+
+def _encode(position: Position | None, chosen: UserFilter, number: int) -> str | None:
+    if position is None:
+        return None
+    key = position.key.isoformat() if isinstance(position.key, datetime) else position.key
+    return str(_serializer().dumps([key, position.id, position.backwards, max(number, 1), _fingerprint(chosen)]))
+
+
+def _decode(query: Mapping[str, Any], chosen: UserFilter) -> tuple[int, Position]:
+    if "page" in query:
+        raise _refuse("not_both", "Give a page or a cursor, not both.")
+    try:
+        key, user_id, backwards, number, fingerprint = _serializer().loads(query["cursor"])
+    except (BadData, ValueError):
+        raise _refuse("invalid_cursor", "This is not a cursor that this service has given out.") from None
+    if fingerprint != _fingerprint(chosen):
+        raise _refuse("invalid_cursor", "This cursor belongs to another filter or order.")
+    return number, Position(datetime.fromisoformat(key) if chosen.sort_by == "created_at" else key, user_id, backwards)
+
+
+def _refuse(code: str, message: str) -> ValidationFailed:
+    return ValidationFailed([FieldProblem("cursor", code, message)], "query")

@@ -1,0 +1,1 @@
+"""What comes in and goes out, for marshmallow and the OpenAPI document; the rules themselves are services/user_fields'."""

@@ -1,0 +1,110 @@
+"""Strict fields: no value is taken for something that it is not, and every refusal has a code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import marshmallow as ma
+
+from rollcall.api.parsing import Problem
+from rollcall.services.user_fields import FieldError
+
+_CODES = {
+    "required": ("missing", "This field is required."),
+    "null": ("null", "This field cannot be null."),
+    "invalid": ("invalid_type", ""),
+    "too_low_or_high": ("out_of_range", ""),
+    "choice": ("invalid_choice", ""),
+}
+
+
+class _Coded(ma.fields.Field[Any]):
+    def make_error(self, key: str, **kwargs: object) -> ma.ValidationError:
+        code, message = _CODES.get(key, ("invalid", ""))
+        return ma.ValidationError([Problem(message or str(self.error_messages[key]).format(**kwargs), code)])
+
+
+class Text(_Coded, ma.fields.String):
+    """A string that a function of services/user_fields accepts.
+
+    :param check: returns the value to use, or raises ``FieldError``.
+    """
+
+    default_error_messages = {"invalid": "This has to be a string."}
+
+    def __init__(self, check: Callable[[str], Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._check = check
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        try:
+            return self._check(value)
+        except FieldError as error:
+            raise ma.ValidationError([Problem(str(error), error.type)]) from error
+
+
+class Flag(_Coded, ma.fields.Boolean):
+    """A JSON boolean; or, in a query, exactly ``true`` or ``false``."""
+
+    default_error_messages = {"invalid": "This has to be true or false."}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        if self.metadata.get("in_query") and value in ("true", "false"):
+            return bool(value == "true")
+        raise self.make_error("invalid")
+
+
+class Number(_Coded, ma.fields.Integer):
+    """A whole number of a query, in decimal digits and within bounds."""
+
+    default_error_messages = {
+        "invalid": "This has to be a whole number.",
+        "too_low_or_high": "This has to be between {low} and {high}.",
+    }
+
+    def __init__(self, low: int, high: int, **kwargs: Any) -> None:
+        metadata = {"minimum": low, "maximum": high, **kwargs.pop("metadata", {})}
+        super().__init__(metadata=metadata, **kwargs)
+        self._low, self._high = low, high
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        if not re.fullmatch("-?[0-9]+", value):
+            raise self.make_error("invalid")
+        # Python refuses to convert thousands of digits; no bound here has twenty.
+        if len(value) > 20 or not self._low <= int(value) <= self._high:
+            raise self.make_error("too_low_or_high", low=self._low, high=self._high)
+        return int(value)
+
+
+class Choice(_Coded, ma.fields.String):
+    """One of a few words."""
+
+    default_error_messages = {"choice": "This has to be one of: {choices}."}
+
+    def __init__(self, *choices: str, **kwargs: Any) -> None:
+        metadata = {"enum": list(choices), **kwargs.pop("metadata", {})}
+        super().__init__(metadata=metadata, **kwargs)
+        self._choices = choices
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        if value not in self._choices:
+            raise self.make_error("choice", choices=", ".join(self._choices))
+        return str(value)
+
+
+class Schema(ma.Schema):
+    """Keeps the declared order and refuses what it does not know."""
+
+    error_messages = {
+        "unknown": Problem("There is no such field.", "unknown_field"),
+        "type": Problem("This has to be a JSON object.", "invalid_type"),
+    }
+
+    class Meta:
+        unknown = ma.RAISE

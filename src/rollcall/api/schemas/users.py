@@ -1,0 +1,151 @@
+"""Users, lists of them, and the parameters of a list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from rollcall.api.parsing import Problem
+from rollcall.api.schemas.base import Choice, Flag, Number, Schema, Text
+from rollcall.services import text_search, user_fields
+from rollcall.services.user_fields import NewUser
+
+EXAMPLE = {
+    "id": 1,
+    "email": "ann@example.org",
+    "username": "ann",
+    "full_name": "Ann Lee",
+    "is_active": True,
+    "is_superuser": False,
+    "created_at": "2026-11-23T09:30:00+00:00",
+    "updated_at": "2026-11-23T09:30:00+00:00",
+}
+# 10⁹ pages are more users than a BIGINT sequence gives out in a lifetime; larger numbers would overflow OFFSET.
+PAGE_MAX = 1_000_000_000
+
+
+def _email(**kwargs: Any) -> Text:
+    return Text(user_fields.email, metadata={"format": "email", "maxLength": 254, "examples": [EXAMPLE["email"]]}, **kwargs)
+
+
+def _username(**kwargs: Any) -> Text:
+    metadata = {"minLength": 3, "maxLength": 50, "pattern": user_fields.USERNAME_PATTERN, "examples": ["ann"]}
+    return Text(user_fields.username, metadata=metadata, **kwargs)
+
+
+def _full_name(**kwargs: Any) -> Text:
+    return Text(user_fields.full_name, allow_none=True, metadata={"maxLength": 100, "examples": ["Ann Lee"]}, **kwargs)
+
+
+def _password(**kwargs: Any) -> Text:
+    metadata = {"format": "password", "minLength": 8, "maxLength": 128, "examples": ["correct-horse-battery"]}
+    return Text(user_fields.password, metadata=metadata, load_only=True, **kwargs)
+
+
+class UserSchema(Schema):
+    """A user as it is answered; never with a password or its hash."""
+
+    id = ma.fields.Integer(metadata={"examples": [1]})
+    email = ma.fields.String(metadata={"examples": [EXAMPLE["email"]]})
+    username = ma.fields.String(metadata={"examples": [EXAMPLE["username"]]})
+    full_name = ma.fields.String(allow_none=True, metadata={"examples": [EXAMPLE["full_name"]]})
+    is_active = ma.fields.Boolean()
+    is_superuser = ma.fields.Boolean()
+    created_at = ma.fields.DateTime(metadata={"examples": [EXAMPLE["created_at"]]})
+    updated_at = ma.fields.DateTime(metadata={"examples": [EXAMPLE["updated_at"]]})
+
+
+class RegistrationSchema(Schema):
+    """Anyone's own account."""
+
+    email = _email(required=True)
+    username = _username(required=True)
+    full_name = _full_name()
+    password = _password(required=True)
+
+    @ma.post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> NewUser:
+        return NewUser(**data)
+
+
+class NewUserSchema(RegistrationSchema):
+    """A user whom a superuser creates."""
+
+    is_active = Flag()
+    is_superuser = Flag()
+
+
+class BulkUserSchema(NewUserSchema):
+    """A row of a bulk: with a password, or a hash of one, or neither (who then cannot log in until one is set)."""
+
+    password = _password()
+    password_hash = Text(
+        user_fields.password_hash,
+        load_only=True,
+        metadata={"description": "argon2, bcrypt, scrypt or pbkdf2 in PHC or crypt form, at a bounded cost", "maxLength": 512},
+    )
+
+    @ma.validates_schema
+    def _one_secret(self, data: dict[str, Any], **_: Any) -> None:
+        if "password" in data and "password_hash" in data:
+            problem = Problem("Give a password or a password hash, not both.", "not_both")
+            raise ma.ValidationError({"password_hash": [problem]})
+
+
+class UserChangeSchema(Schema):
+    """Fields to change; those left out stay as they are."""
+
+    email = _email()
+    username = _username()
+    full_name = _full_name()
+    password = _password()
+    current_password = Text(
+        str, load_only=True, metadata={"format": "password", "description": "Needed to change one's own password."}
+    )
+    is_active = Flag(metadata={"description": "Superusers only."})
+    is_superuser = Flag(metadata={"description": "Superusers only."})
+
+
+class FilterSchema(Schema):
+    """Which users, in which order."""
+
+    is_active = Flag(metadata={"in_query": True, "description": "Only active (`true`) or inactive (`false`) users."})
+    is_superuser = Flag(metadata={"in_query": True, "description": "Only superusers, or only the others."})
+    search = Text(
+        text_search.term,
+        metadata={
+            "minLength": 1,
+            "maxLength": 100,
+            "description": "A part of username, e-mail or full name, in capitals or not; `%` and `_` are plain characters.",
+        },
+    )
+    sort_by = Choice("created_at", "username", "email", metadata={"default": "created_at"})
+    sort_order = Choice("asc", "desc", metadata={"default": "desc", "description": "Ties are broken by id."})
+
+
+class ListQuerySchema(FilterSchema):
+    """A list's parameters."""
+
+    page = Number(1, PAGE_MAX, metadata={"default": 1})
+    size = Number(1, 100, load_default=50)
+    cursor = ma.fields.String(metadata={"description": "`next_cursor` or `prev_cursor` of a page; instead of `page`."})
+
+
+class ExportQuerySchema(FilterSchema):
+    """What to export, and as what."""
+
+    format = Choice("csv", "ndjson", load_default="csv")
+
+
+class UserPageSchema(Schema):
+    """One page of a list."""
+
+    items = ma.fields.List(ma.fields.Nested(UserSchema))
+    total = ma.fields.Integer(metadata={"description": "How many users match."})
+    total_is_exact = ma.fields.Boolean(metadata={"description": "`false`: a search matches more than `total`."})
+    page = ma.fields.Integer()
+    size = ma.fields.Integer()
+    pages = ma.fields.Integer(metadata={"description": "`total` in pages of `size`."})
+    next_cursor = ma.fields.String(allow_none=True)
+    prev_cursor = ma.fields.String(allow_none=True)

@@ -1,0 +1,120 @@
+"""``/api/v1/users``: people, one by one, in pages and in bulk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, url_for
+
+from rollcall.api import access, paging
+from rollcall.api.blueprint import Blueprint
+from rollcall.api.schemas.users import (
+    BulkUserSchema,
+    ExportQuerySchema,
+    ListQuerySchema,
+    NewUserSchema,
+    UserChangeSchema,
+    UserPageSchema,
+    UserSchema,
+)
+from rollcall.infra import deadline, rate_limit, runtime
+from rollcall.infra.database import session, stream_rows, transaction
+from rollcall.models import User
+from rollcall.services import exports, user_search, users
+from rollcall.services.user_fields import NewUser
+
+blueprint = Blueprint("users", __name__, url_prefix="/api/v1/users", description="People")
+
+
+@blueprint.get("")
+@access.superuser
+@blueprint.arguments(ListQuerySchema, location="query")
+@blueprint.response(200, UserPageSchema)
+@blueprint.errors(422)
+def list_users(query: dict[str, Any]) -> Any:
+    """List users: filter, search, sort, page
+
+    Filters combine with AND. `next_cursor` and `prev_cursor`, and the `Link` header (RFC 8288), lead on at the same cost
+    on the last page as on the first; `page` numbers work as well.
+    """
+    return paging.user_page(session(), query)
+
+
+@blueprint.post("")
+@access.superuser
+@blueprint.arguments(NewUserSchema)
+@blueprint.response(201, UserSchema, headers={"Location": {"schema": {"type": "string"}, "description": "The user's address"}})
+@blueprint.errors(400, 409, 413, 415, 422)
+def create_user(new: NewUser) -> Any:
+    """Create a user"""
+    with transaction() as work:
+        user = users.create_user(work, new, runtime.now())
+    return user, {"Location": url_for("users.get_user", user_id=user.id)}
+
+
+@blueprint.post("/bulk")
+@access.superuser
+@blueprint.arguments(BulkUserSchema(many=True))
+@blueprint.response(201, UserSchema(many=True))
+@blueprint.errors(400, 409, 413, 415, 422)
+def create_users(rows: list[NewUser]) -> list[User]:
+    """Create many users, or none
+
+    One transaction: if any row is not valid (422) or its names are taken (409), nothing is written, and `details` names
+    every such row (`body.3.email`). A row may carry `password_hash` instead of `password`, or neither.
+    """
+    with transaction() as work:
+        return users.create_users(work, rows, runtime.now(), deadline.check)
+
+
+@blueprint.get("/export")
+@access.superuser
+@blueprint.arguments(ExportQuerySchema, location="query")
+@blueprint.response(200, content_type="text/csv", description="The users, as CSV or NDJSON, streamed.")
+@blueprint.errors(422)
+@deadline.limit(times=20)
+def export_users(query: dict[str, Any]) -> Response:
+    """Export every user that matches the list's filters"""
+    rows = stream_rows(user_search.exported(paging.user_filter(query)))
+    chunks = exports.export_rows(rows, query["format"])
+    return deadline.stream(chunks, content_type=exports.CONTENT_TYPES[query["format"]])
+
+
+@blueprint.get("/<user_id:user_id>")
+@access.signed_in
+@rate_limit.per_caller("20/minute")
+@access.self_or_superuser
+@blueprint.response(200, UserSchema)
+@blueprint.errors(404, 429)
+def get_user(user_id: int) -> User:
+    """One user"""
+    return users.get_user(session(), user_id)
+
+
+@blueprint.patch("/<user_id:user_id>")
+@access.signed_in
+@rate_limit.per_caller("10/minute")
+@access.self_or_superuser
+@blueprint.arguments(UserChangeSchema)
+@blueprint.response(200, UserSchema)
+@blueprint.errors(400, 404, 409, 413, 415, 422, 429)
+def change_user(changes: dict[str, Any], user_id: int) -> User:
+    """Change a user
+
+    Users change their own e-mail, username, full name and password (with `current_password`); superusers also others'
+    fields, passwords without it, `is_active` and `is_superuser`. A new password and deactivation end the user's sessions.
+    """
+    with transaction() as work:
+        return users.change_user(work, user_id, changes, access.identity(), runtime.now())
+
+
+@blueprint.delete("/<user_id:user_id>")
+@access.signed_in
+@rate_limit.per_caller("5/minute")
+@access.superuser
+@blueprint.response(204)
+@blueprint.errors(404, 409, 429)
+def delete_user(user_id: int) -> None:
+    """Delete a user"""
+    with transaction() as work:
+        users.delete_user(work, user_id)

@@ -1,0 +1,153 @@
+"""The cache of plain values: in Redis where a URL is set, else in files that the workers of this machine share.
+
+It fails open: without its store a value is computed each time, and nobody waits for a store that is away.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cachelib.serializers import JSONSerializer
+from flask import Flask, current_app
+from flask_caching import Cache
+from flask_caching.backends import FileSystemCache
+from redis.exceptions import RedisError
+
+from rollcall.infra import deadline, metrics, state
+from rollcall.settings import Settings
+
+log = logging.getLogger(__name__)
+
+cache = Cache()
+
+# Seconds.
+REDIS_TIMEOUT = 0.2  # one operation; past it the store counts as away
+RETRY_AFTER = 2.0  # how long a store that failed is left alone
+_LOCK_LIFE = 5  # a worker that died while it recomputed holds up the others no longer than this
+_COLD_WAIT = 0.5  # how long to wait for another worker's first value
+
+
+class _PlainData(JSONSerializer):
+    """JSON instead of pickle: whoever can write to the store must not be able to run code here."""
+
+    def loads(self, bvalue: Any, *args: Any, **kwargs: Any) -> Any:
+        return None if bvalue is None else super().loads(bvalue)
+
+
+class FileCache(FileSystemCache):
+    """Files, with an ``add`` that lets one worker in; the library's lets in several at once, and none past an expired file."""
+
+    def add(self, key: str, value: Any, timeout: Any = None) -> bool:
+        target, draft = self._get_filename(key), f"{key}:{secrets.token_hex(8)}"
+        if os.path.exists(target) and not self.has(key):  # noqa: PTH110  (the library's names are strings)
+            self.delete(key)  # left by a worker that died
+        self.set(draft, value, timeout)
+        try:
+            os.link(self._get_filename(draft), target)
+        except FileExistsError:
+            return False
+        finally:
+            self.delete(draft)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """A value and its age in seconds."""
+
+    value: Any
+    age: float
+
+
+class _Breaker:
+    """Keeps a store that has just failed from costing every request its timeout."""
+
+    def __init__(self) -> None:
+        self._closed_until = 0.0
+        self._lock = threading.Lock()
+
+    def call(self, operation: Callable[[], Any], otherwise: Any) -> Any:
+        # A request that is nearly out of time does not ask, since it could not wait for the answer.
+        if time.monotonic() < self._closed_until or deadline.within(REDIS_TIMEOUT) < REDIS_TIMEOUT:
+            return otherwise
+        try:
+            return operation()
+        except (RedisError, OSError) as error:
+            with self._lock:
+                self._closed_until = time.monotonic() + RETRY_AFTER
+            metrics.CACHE_FAILURES.inc()
+            log.warning("cache store away: %s", type(error).__name__)
+            return otherwise
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    config: dict[str, Any] = {"CACHE_KEY_PREFIX": "rollcall:"}
+    if not settings.cache_enabled:
+        config |= {"CACHE_TYPE": "NullCache", "CACHE_NO_NULL_WARNING": True}
+    elif settings.cache_redis_url:
+        timeouts = {"socket_timeout": REDIS_TIMEOUT, "socket_connect_timeout": REDIS_TIMEOUT}
+        # redis-py retries by default, which multiplies every timeout.
+        config |= {
+            "CACHE_TYPE": "RedisCache",
+            "CACHE_REDIS_URL": settings.cache_redis_url,
+            "CACHE_OPTIONS": timeouts | {"retry": None},
+        }
+    else:
+        folder = state.make(settings.home) / "cache"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        # No threshold: the keys are few, and counting them would cost a file more for each write.
+        config |= {"CACHE_TYPE": "rollcall.infra.cache.FileCache", "CACHE_DIR": str(folder), "CACHE_THRESHOLD": 0}
+    cache.init_app(app, config)
+    app.extensions["rollcall-cache-breaker"] = _Breaker()
+    app.extensions["cache"][cache].serializer = _PlainData()
+
+
+def fetch(key: str, ttl: int, now: float, compute: Callable[[], Any]) -> Cached:
+    """The value under ``key``, computed by one worker at a time.
+
+    When it expires, the first worker to notice computes it anew while the others serve the one that has just expired;
+    when there is none yet, they wait for it a moment. Authorization comes before this call, always.
+
+    :param key: names the value; holds no user input.
+    :param ttl: how long the value is good for, in seconds.
+    :param now: POSIX time, in seconds.
+    :param compute: makes the value, of JSON types only.
+    """
+    store = cache.cache
+    call = current_app.extensions["rollcall-cache-breaker"].call
+
+    def stored() -> Cached | None:
+        match call(lambda: store.get(key), None):
+            case {"value": value, "at": int() | float() as at}:
+                return Cached(value, max(0.0, now - at))
+        return None  # nothing, or nothing of ours
+
+    found = stored()
+    if found and found.age < ttl:
+        metrics.CACHE_HITS.inc()
+        return found
+    metrics.CACHE_MISSES.inc()
+    lock = f"{key}:lock"
+    mine = call(lambda: store.add(lock, 1, timeout=_LOCK_LIFE), otherwise=True)
+    if not mine and found:
+        return found
+    patience = time.monotonic() + _COLD_WAIT
+    while not mine and time.monotonic() < patience:
+        time.sleep(0.01)
+        found = stored()
+        if found:
+            return found
+    try:
+        value = compute()
+        call(lambda: store.set(key, {"value": value, "at": now}, timeout=ttl + _LOCK_LIFE), None)
+    finally:
+        if mine:
+            call(lambda: store.delete(lock), None)
+    return Cached(value, 0.0)

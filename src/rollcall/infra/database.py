@@ -1,0 +1,164 @@
+"""The engine, its pool, and the unit of work.
+
+Connections are made on first need, so that a command such as ``flask --help`` starts no database, and so that a server
+that was away is found again. Only :func:`transaction` commits.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from psycopg2.extensions import parse_dsn
+from sqlalchemy import Engine, Row, Select, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from rollcall.errors import DatabaseUnavailable
+from rollcall.infra import deadline, embedded
+from rollcall.models import Base
+from rollcall.settings import Settings
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+
+# Seconds. What is not reached by then is away, and the client is told so (503) while it still listens.
+CONNECT_TIMEOUT = 2
+
+# Seconds that a connection may have been idle and is believed to work: a ping for each request would cost a round trip.
+_TRUSTED = 1.0
+
+# SQLSTATE classes and codes that mean "not now": connection failures, too many connections, a server that shuts down
+# or starts up, a standby that was written to, a deadlock or serialization failure that a repetition may not meet.
+# PostgreSQL manual, appendix A.
+_UNAVAILABLE = ("08", "53", "57P", "25006", "40")
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Give the application its engine; connects to nothing yet."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = "postgresql+psycopg2://"
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "creator": _connector(settings),
+        "pool_size": settings.pool_size,
+        "max_overflow": settings.max_overflow,
+        "pool_timeout": CONNECT_TIMEOUT,
+        "poolclass": deadline.BudgetPool,
+        # Parameters are people's data and hashes: no exception, and so no log, may repeat them.
+        "hide_parameters": True,
+    }
+    db.init_app(app)
+    with app.app_context():
+        _guard(db.engine)
+
+
+def _connector(settings: Settings) -> Callable[[], Any]:
+    defaults = {
+        "application_name": "rollcall",
+        "connect_timeout": str(CONNECT_TIMEOUT),
+        # A network that swallows packets is noticed within about 30 s on an idle connection.
+        "keepalives_idle": "10",
+        "keepalives_interval": "5",
+        "keepalives_count": "4",
+    }
+
+    def connect() -> Any:
+        options = f"-c timezone=UTC {deadline.server_options(settings.request_timeout)}"
+        try:
+            url = settings.database_url or embedded.ensure_running(settings.home)
+            parameters = {"options": options} | defaults | parse_dsn(url)
+            return psycopg2.connect(**parameters, connection_factory=deadline.BudgetConnection)
+        except embedded.EmbeddedError as error:
+            raise DatabaseUnavailable(str(error)) from error
+
+    return connect
+
+
+def _guard(engine: Engine) -> None:
+    @event.listens_for(engine, "checkin")
+    def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _refuse_dead(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        # An idle connection on which there is something to read was ended by the server (or holds a stray answer). This
+        # costs one system call and no round trip; the pool then connects anew.
+        if select.select([connection], [], [], 0)[0]:
+            raise DisconnectionError("the server has ended this connection")
+        if time.monotonic() - record.info.get("idle_since", time.monotonic()) > _TRUSTED:
+            _ping(connection)
+
+    @event.listens_for(engine, "handle_error", retval=True)
+    def _name_unavailable(context: ExceptionContext) -> BaseException | None:
+        original = context.original_exception
+        if not isinstance(original, psycopg2.Error):
+            return None
+        code = original.pgcode or ""
+        lost = isinstance(original, psycopg2.OperationalError | psycopg2.InterfaceError) and not code
+        if context.is_disconnect or lost or code.startswith(_UNAVAILABLE):
+            return DatabaseUnavailable(code or type(original).__name__)
+        return None
+
+
+def _ping(connection: Any) -> None:
+    """See whether the server still answers: BEGIN takes no time and no locks, and its wait is bounded (infra/deadline)."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        connection.rollback()
+    except psycopg2.Error as error:
+        deadline.check("connect")  # the request's own limit may have ended the wait
+        raise DatabaseUnavailable(type(error).__name__) from error
+
+
+def session() -> Session:
+    """The session of this request or command, for reading: every statement stands alone, without BEGIN and ROLLBACK.
+
+    That saves two of four round trips of a simple read. What a service writes here (a fold of the tally) is done at once.
+    """
+    work = db.session()
+    if not work.in_transaction():
+        work.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+    return work
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """The unit of work: commits when the block ends, rolls back when it raises.
+
+    :return: the session of this request or command, to hand to services; they never commit.
+    """
+    work = db.session()
+    work.commit()  # ends the reading before, if there was any; what was read stays as it was read
+    try:
+        yield work
+        work.flush()
+        with deadline.committing():
+            _commit(work)
+    except BaseException:
+        work.rollback()
+        raise
+
+
+def _commit(work: Session) -> None:
+    try:
+        work.commit()
+    except DatabaseUnavailable as lost:
+        raise DatabaseUnavailable(str(lost), outcome_unknown=True) from lost
+
+
+def stream_rows(query: Select[Any]) -> Iterator[Row[Any]]:
+    """All rows of a query, in constant memory, over a connection of their own: they may outlive the request's session."""
+    # Looked up now: the first row may be asked for after the end of the request's context, which knows the engine.
+    return _stream(db.engine, query)
+
+
+def _stream(engine: Engine, query: Select[Any]) -> Iterator[Row[Any]]:
+    with engine.connect() as connection:
+        yield from connection.execution_options(yield_per=1000).execute(query)

@@ -1,0 +1,75 @@
+"""Cancelling a statement at the server without waiting on the network for longer than one can afford.
+
+psycopg2's own ``connection.cancel()`` connects to the server while it holds the GIL, for as long as the network takes.
+libpq 17 can do the same without blocking (``PQcancelStart``, ``PQcancelPoll``; PostgreSQL manual, 32.7 "Canceling
+Queries in Progress"); psycopg2 does not expose that, so it is called in the very library that psycopg2 uses.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import select
+from importlib.util import find_spec
+from typing import Any
+
+_FAILED, _READING, _WRITING, _OK = range(4)  # PostgresPollingStatusType in libpq-fe.h
+
+
+def _load() -> ctypes.CDLL | None:
+    # The extension module's handle also finds the symbols of the libpq that it is linked to, bundled or not.
+    driver = find_spec("psycopg2._psycopg")
+    library = ctypes.CDLL(driver.origin if driver else None)
+    try:
+        library.PQcancelCreate.restype = ctypes.c_void_p
+    except AttributeError:  # libpq before 17
+        return None
+    library.PQcancelCreate.argtypes = [ctypes.c_void_p]
+    library.PQcancelFinish.restype = None
+    for function in (library.PQcancelStart, library.PQcancelPoll, library.PQcancelSocket, library.PQcancelFinish):
+        function.argtypes = [ctypes.c_void_p]
+    return library
+
+
+_LIBPQ = _load()
+
+
+class Cancel:
+    """One request to cancel what runs on a connection; to be stepped whenever its socket is ready.
+
+    Where libpq is older than 17 it fails at once: the caller then closes the connection, and the server ends the
+    statement when it looks after its client (``client_connection_check_interval``).
+
+    :param connection: a psycopg2 connection, owned by the calling thread.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._state = _FAILED
+        self._handle = _LIBPQ.PQcancelCreate(connection.pgconn_ptr) if _LIBPQ else None
+        if _LIBPQ and self._handle and _LIBPQ.PQcancelStart(self._handle):
+            self._state = _WRITING
+
+    @property
+    def sent(self) -> bool:
+        """The server has acted on the request: it can no longer reach a later statement."""
+        return self._state == _OK
+
+    @property
+    def pending(self) -> bool:
+        return self._state in (_READING, _WRITING)
+
+    def step(self) -> None:
+        """Go on as far as it goes without waiting."""
+        if _LIBPQ and self.pending:
+            self._state = _LIBPQ.PQcancelPoll(self._handle)
+
+    def interest(self) -> list[tuple[int, int]]:
+        """The file descriptor to wait for and its events (see :func:`select.poll`); none when there is nothing to do."""
+        if not _LIBPQ or not self.pending:
+            return []
+        events = select.POLLIN if self._state == _READING else select.POLLOUT
+        return [(_LIBPQ.PQcancelSocket(self._handle), events)]
+
+    def close(self) -> None:
+        if _LIBPQ and self._handle:
+            _LIBPQ.PQcancelFinish(self._handle)
+            self._handle = None

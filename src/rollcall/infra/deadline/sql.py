@@ -1,0 +1,226 @@
+"""Every wait for PostgreSQL ends when the request's budget does.
+
+psycopg2 hands its waits to a callback (``set_wait_callback``). Ours polls the socket with what is left; then it asks the
+server to cancel, waits a moment for that to be confirmed, and else closes the connection. The thread that waits is the
+one that gives up, so a cancel cannot hit a later statement. COPY does not work while a callback is registered: it is
+registered in web workers alone (:func:`bound_waits`), the commands do without.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import time
+from typing import Any
+from weakref import WeakSet
+
+import psycopg2
+from psycopg2 import extensions
+from psycopg2.errorcodes import QUERY_CANCELED
+from sqlalchemy import Connection, Engine, QueuePool, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util.queue import Queue
+
+from rollcall.errors import DatabaseUnavailable
+from rollcall.infra.deadline import budget as deadline
+from rollcall.infra.deadline.budget import Budget, Cut, Stage
+from rollcall.infra.deadline.cancel import Cancel
+
+log = logging.getLogger(__name__)
+
+# Seconds.
+CONNECT_LIMIT = 1.5  # a server that does not let us in by then is away: 503, not 504
+BEGIN_LIMIT = 1.5  # likewise one that does not even answer BEGIN, which takes no time and no locks
+CANCEL_GRACE = 0.12  # for the server to confirm a cancel
+CLEANUP_LIMIT = 0.08  # for ROLLBACK when the budget is used up already
+
+# Connections to which a cancel was sent that they have not confirmed: not to be used again.
+_suspects: WeakSet[Any] = WeakSet()
+
+
+class NoAnswer(psycopg2.OperationalError):
+    """The server did not answer in time; psycopg2 closes the connection when a wait raises."""
+
+
+class _Expired(Exception):
+    """No time for another statement. An ordinary exception: SQLAlchemy gives up a connection on any other."""
+
+
+def wait(connection: Any) -> None:
+    """The wait callback: returns when the operation on the connection is done.
+
+    :raises NoAnswer: the time is up; the connection is closed.
+    """
+    budget = deadline.current()
+    seconds, may_cancel = _allowance(connection, budget)
+    until = None if seconds is None else time.monotonic() + seconds
+    while (state := connection.poll()) != extensions.POLL_OK:
+        if not _ready([_interest(connection, state)], until):
+            break
+    else:
+        return
+    if budget is not None:
+        budget.cut = Cut(connection, cancelled=False)
+        if may_cancel and _cancelled(connection, budget):
+            return
+    raise NoAnswer("PostgreSQL did not answer in time")
+
+
+def _allowance(connection: Any, budget: Budget | None) -> tuple[float | None, bool]:
+    """How long to wait for what the connection is about to do, in seconds, and whether to cancel it then."""
+    left = None if budget is None else budget.left()
+    status = connection.status
+    if status not in (extensions.STATUS_READY, extensions.STATUS_BEGIN):
+        return (CONNECT_LIMIT if left is None else min(CONNECT_LIMIT, max(left, 0.0))), False
+    if left is None:
+        return None, False
+    if left <= 0:
+        # A statement does not begin past the deadline (_before_statement): this is the clean-up.
+        return CLEANUP_LIMIT, False
+    if status == extensions.STATUS_READY and not connection.autocommit:
+        return min(BEGIN_LIMIT, left), False
+    return left, budget is not None and budget.stage is not Stage.COMMITTING
+
+
+def _interest(connection: Any, state: int) -> tuple[int, int]:
+    return connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT
+
+
+def _ready(interests: list[tuple[int, int]], until: float | None) -> bool:
+    """Whether one of the descriptors was ready before the time (None: no end) was up."""
+    # A new object each time: while it connects, libpq may change its socket.
+    poller = select.poll()
+    for descriptor, events in interests:
+        poller.register(descriptor, events)
+    return bool(poller.poll(None if until is None else max(0.0, until - time.monotonic()) * 1000))
+
+
+def _cancelled(connection: Any, budget: Budget) -> bool:
+    """Ask the server to cancel; whether the operation has then ended, by that or by itself."""
+    _suspects.add(connection)
+    until = time.monotonic() + CANCEL_GRACE
+    cancel = Cancel(connection)
+    try:
+        while True:
+            cancel.step()
+            state = connection.poll()
+            interests = cancel.interest()
+            if state != extensions.POLL_OK:
+                interests.append(_interest(connection, state))
+            if not interests or not _ready(interests, until):
+                budget.cut = Cut(connection, cancelled=cancel.sent)
+                return bool(state == extensions.POLL_OK)
+    finally:
+        cancel.close()
+
+
+def _before_statement(_connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
+    budget = deadline.current()
+    if budget is not None:
+        budget.statement = statement
+        if budget.left() <= 0:
+            raise _Expired
+
+
+def _name_timeout(context: ExceptionContext) -> BaseException | None:
+    """Turn the errors that our own giving up has caused, and no others, into the request's timeout."""
+    budget = deadline.current()
+    if budget is None:
+        return None
+    if isinstance(context.original_exception, _Expired):
+        return budget.timeout("sql")
+    cut, budget.cut = budget.cut, None
+    if cut is None or not _is_ours(context, cut) or budget.left() > 0:
+        # With time left the server is away (CONNECT_LIMIT, BEGIN_LIMIT).
+        return None
+    if context.connection is None:
+        return budget.timeout("connect")
+    if context.statement is not None or context.execution_context is not None:  # of a fetch there is only the latter
+        return budget.timeout("sql")
+    # COMMIT; or a rollback, while another exception is on its way.
+    return budget.timeout("commit", outcome_unknown=True) if budget.stage is Stage.COMMITTING else None
+
+
+def _is_ours(context: ExceptionContext, cut: Cut) -> bool:
+    """Whether the error comes from the wait that was given up; settles what becomes of its connection."""
+    error = context.original_exception
+    if isinstance(error, NoAnswer):
+        context.is_disconnect = True
+        # What hung was this statement; the other connections may be fine.
+        context.invalidate_pool_on_disconnect = False
+        return True
+    if not isinstance(error, psycopg2.Error) or error.pgcode != QUERY_CANCELED:
+        return False  # the statement has failed by itself in the last moment
+    if cut.cancelled:
+        _suspects.discard(cut.connection)
+    return True
+
+
+def _refuse_unclean(connection: Any, record: ConnectionPoolEntry) -> None:
+    """Nothing but an idle, trustworthy connection goes back into the pool: else its next user would inherit the rest."""
+    if connection is None:
+        return
+    idle = not connection.closed and connection.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE
+    if not idle or connection in _suspects:
+        log.info("a database connection that may still be busy is replaced")
+        record.invalidate()
+
+
+class BudgetConnection(extensions.connection):
+    """psycopg2's connection (``connection_factory``), whose ROLLBACK is done, too, when the connection is gone.
+
+    The server rolls back by itself then. Were it an error, the session that cleans up would stay half closed, and
+    Flask-SQLAlchemy would hand it to a later request.
+    """
+
+    def rollback(self) -> None:
+        try:
+            super().rollback()
+        except psycopg2.Error:
+            if not self.closed:
+                raise
+
+
+class _BudgetQueue(Queue[ConnectionPoolEntry]):
+    def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:
+        return super().get(block, deadline.within(timeout) if block and timeout is not None else timeout)
+
+
+class BudgetPool(QueuePool):
+    """SQLAlchemy's pool, whose checkout waits no longer than the budget.
+
+    A checkout that fails raises ``RequestTimeout`` past the deadline, ``DatabaseUnavailable`` past ``pool_timeout``.
+    """
+
+    _queue_class = _BudgetQueue
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        try:
+            return super()._do_get()
+        except PoolTimeout:
+            deadline.check("pool")
+            raise DatabaseUnavailable("no free connection") from None
+
+
+def bound_waits(engine: Engine) -> None:
+    """Bound every wait for the database in this process from now on; once, after the fork."""
+    extensions.set_wait_callback(wait)
+    event.listen(engine, "before_cursor_execute", _before_statement)
+    # Where several listeners return an exception, the last one's counts: this one has to come after the others.
+    event.listen(engine, "handle_error", _name_timeout, retval=True)
+    event.listen(engine, "checkin", _refuse_unclean)
+
+
+def server_options(general: float) -> str:
+    """Settings for a new connection (libpq's ``options``), so that the server ends the work of a worker that died.
+
+    Empty outside web workers: a command may take its time.
+
+    :param general: ROLLCALL_REQUEST_TIMEOUT, in seconds.
+    """
+    if extensions.get_wait_callback() is not wait:
+        return ""
+    milliseconds = round((deadline.largest_limit(general) + 1) * 1000)
+    return f"-c statement_timeout={milliseconds} -c client_connection_check_interval=1s"

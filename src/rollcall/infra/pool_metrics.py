@@ -1,0 +1,77 @@
+"""How the database pools of all live workers are used (R7)."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from typing import Any, cast
+
+from flask import Flask, current_app
+from sqlalchemy import Engine, QueuePool, event
+
+from rollcall.infra import metrics
+from rollcall.infra.database import db
+
+_STATES = ("pool_size", "checked_in", "checked_out", "overflow")
+
+
+class _Publisher:
+    """Tells the counts of this process's pool to whoever scrapes, whenever one has changed."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+        self._published: tuple[int, ...] = ()
+
+    def publish(self, *_: Any) -> None:
+        if self.engine is None:  # the application is still being made
+            return
+        # engine.pool is replaced after a disconnect, so it is looked up each time.
+        pool = cast(QueuePool, self.engine.pool)
+        # SQLAlchemy counts overflow from -pool_size up; below 0 it only says that the pool is not yet full.
+        counts = (pool.size(), pool.checkedin(), pool.checkedout(), max(0, pool.overflow()))
+        if (os.getpid(), *counts) != self._published:  # a forked worker has all of its own to tell
+            self._published = (os.getpid(), *counts)
+            for state, value in zip(_STATES, counts, strict=True):
+                metrics.POOL.labels(state).set(value)
+
+
+def init_app(app: Flask) -> None:
+    """Publish at each checkout, so that what a long request holds is seen while it runs, and at the end of each request.
+
+    Comes before the database in ``create_app``: teardown runs backwards, and a connection is back in the pool only when
+    the session is gone.
+    """
+    publisher = app.extensions["rollcall-pool"] = _Publisher()
+    app.teardown_appcontext(publisher.publish)
+
+
+def watch(app: Flask) -> None:
+    """The other half of :func:`init_app`, once there is an engine."""
+    publisher: _Publisher = app.extensions["rollcall-pool"]
+    with app.app_context():
+        engine = db.engine
+    publisher.engine = engine
+    event.listen(engine, "checkout", publisher.publish)
+
+
+def publish() -> None:
+    """Tell the counts of this process now; a worker does so when it starts."""
+    publisher: _Publisher = current_app.extensions["rollcall-pool"]
+    publisher.publish()
+
+
+def snapshot() -> dict[str, Any]:
+    """``{pool_size, checked_in, checked_out, overflow, total_connections, workers: [{pid, …}]}``, summed over workers."""
+    publish()
+    workers: dict[int, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_STATES, 0))
+    for family in metrics.registry().collect():
+        if family.name == "rollcall_pool_connections":
+            for sample in family.samples:
+                pid = int(sample.labels.get("pid", os.getpid()))
+                workers[pid][sample.labels["state"]] = int(sample.value)
+    rows = [
+        {"pid": pid, **counts, "total_connections": counts["checked_in"] + counts["checked_out"]}
+        for pid, counts in sorted(workers.items())
+    ]
+    totals = {key: sum(row[key] for row in rows) for key in (*_STATES, "total_connections")}
+    return {**totals, "workers": rows}

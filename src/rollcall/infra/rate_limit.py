@@ -1,0 +1,95 @@
+"""Rate limits (Flask-Limiter): in Redis where a URL is set, so that workers and machines share them, else in memory.
+
+A Redis that is away is replaced by counting in memory, at normal speed, until it is back: failing open, but not wide.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from typing import Any
+
+from flask import Flask, Response, g
+from flask_limiter import HeaderNames, Limiter, RouteLimit
+from flask_limiter.util import get_remote_address
+
+from rollcall.infra import runtime
+from rollcall.settings import Settings
+
+# Seconds for one operation; past it Redis counts as away. (redis-py retries by default, which multiplies every timeout.)
+_REDIS_OPTIONS: dict[str, Any] = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2, "retry": None}
+
+SUPERUSER_LIMIT = "600/minute"
+LOG_IN_LIMIT = "10 per 5 minutes"  # for each address, and for each account tried
+
+
+def caller() -> str:
+    """The account where it is known, else the client's address."""
+    identity = g.get("identity")
+    return f"user:{identity.user.id}" if identity else f"address:{get_remote_address()}"
+
+
+limiter = Limiter(
+    caller,
+    headers_enabled=True,
+    # The library would put Retry-After on every answer, and the end of the window into that of a 503.
+    header_name_mapping={HeaderNames.RETRY_AFTER: "RateLimit-Reset"},
+    in_memory_fallback_enabled=True,
+    key_prefix="rollcall:limit",
+)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    if not settings.rate_limit_enabled:
+        return
+    url = settings.rate_limit_redis_url
+    # The library has a name of its own for a Redis on a Unix socket.
+    app.config["RATELIMIT_STORAGE_URI"] = url.replace("unix://", "redis+unix://", 1) if url else "memory://"
+    app.config["RATELIMIT_STORAGE_OPTIONS"] = _REDIS_OPTIONS if url else {}
+    # Registered before the limiter's own after_request, so it runs after it.
+    app.after_request(_standard_headers)
+    limiter.init_app(app)
+
+
+@limiter.request_filter
+def _switched_off() -> bool:
+    # The limiter is one for the process; what is switched off is an application.
+    return not runtime.settings().rate_limit_enabled
+
+
+def per_caller(limit: str) -> RouteLimit:
+    """Limit a route for each account, superusers to ``SUPERUSER_LIMIT``.
+
+    Comes after the decorator that knows who asks, and before the one that knows whether they may: refusals count, too.
+    """
+    return limiter.limit(lambda: SUPERUSER_LIMIT if g.identity.user.is_superuser else limit)
+
+
+def per_address(limit: str, scope: str) -> RouteLimit:
+    """Limit routes that need no account, for each client address; those of one scope share their counter."""
+    return limiter.shared_limit(limit, scope)
+
+
+def per_account_tried(limit: str, scope: str, name: str) -> RouteLimit:
+    """A context that counts a try at an account, known or not, from wherever it comes, for all routes of one scope."""
+    # Hashed: a name may hold what Redis cannot store, and Redis need not hold people's addresses.
+    digest = hashlib.sha256(name.lower().encode("utf-8", "surrogatepass")).hexdigest()
+    return limiter.shared_limit(limit, scope, key_func=lambda: f"tried:{digest}")
+
+
+def _standard_headers(response: Response) -> Response:
+    """The same figures under the names of the IETF draft (draft-ietf-httpapi-ratelimit-headers), reset in seconds.
+
+    A 429 says in ``Retry-After`` when to come back.
+    """
+    for name in ("Limit", "Remaining"):
+        if value := response.headers.get(f"X-RateLimit-{name}"):
+            response.headers[f"RateLimit-{name}"] = value
+    if reset := response.headers.get("X-RateLimit-Reset"):
+        # Rounded up: whoever comes back then is not too early.
+        seconds = str(max(0, math.ceil(float(reset) - time.time())))
+        response.headers["RateLimit-Reset"] = seconds
+        if response.status_code == 429:
+            response.headers["Retry-After"] = seconds
+    return response

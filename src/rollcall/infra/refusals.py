@@ -1,0 +1,60 @@
+"""What never gets as far as the application: bytes that are no HTTP. gunicorn would answer with a page; here is the envelope."""
+
+from __future__ import annotations
+
+import errno
+import json
+import secrets
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn.http import errors
+
+from rollcall.infra.headers import SECURITY_HEADERS
+
+# Status, code and message, by gunicorn's exception.
+_NO_HTTP = (400, "bad_request", "This is not a valid HTTP request.")
+_REFUSALS: dict[type[BaseException], tuple[int, str, str]] = {
+    errors.LimitRequestLine: (414, "uri_too_long", "The address is too long."),
+    errors.LimitRequestHeaders: (431, "request_header_fields_too_large", "The headers are too large or too many."),
+    errors.ExpectationFailed: (417, "expectation_failed", "The only expectation that can be met is 100-continue."),
+    errors.UnsupportedTransferCoding: (501, "not_implemented", "The only transfer coding that is known is chunked."),
+}
+_OUR_FAULT = (errors.ConfigurationProblem, errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
+
+
+class BodyReader:
+    """Tells a body that is not framed as its headers say as what it is: input that broke off."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def read(self, size: int) -> bytes:
+        try:
+            data: bytes = self._reader.read(size)
+        except errors.ParseException as error:
+            raise OSError(errno.EPROTO, "the body is not framed as its headers say") from error
+        return data
+
+
+def is_clients_fault(error: BaseException) -> bool:
+    """Whether gunicorn could not read the request, rather than serve it."""
+    return isinstance(error, errors.ParseException) and not isinstance(error, _OUR_FAULT)
+
+
+def answer(error: BaseException) -> bytes:
+    """The answer to what gunicorn could not read or serve, ready to send; the connection ends with it."""
+    failed = (500, "internal_error", "Something went wrong here.")
+    status, code, message = _REFUSALS.get(type(error), _NO_HTTP) if is_clients_fault(error) else failed
+    request_id = secrets.token_hex(16)
+    body = json.dumps({"error": code, "message": message, "details": [], "request_id": request_id}).encode()
+    headers = {
+        **SECURITY_HEADERS,
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Cache-Control": "no-store",
+        "Connection": "close",
+        "X-Request-ID": request_id,
+    }
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
