@@ -82,8 +82,10 @@ def _connector(settings: Settings) -> Callable[[], Any]:
 
 def _guard(engine: Engine) -> None:
     @event.listens_for(engine, "checkin")
-    def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    def _note_use(connection: Any, record: ConnectionPoolEntry) -> None:
         record.info["idle_since"] = time.monotonic()
+        if connection is not None and not connection.closed and connection.autocommit:  # it served :func:`session`
+            connection.autocommit = False
 
     @event.listens_for(engine, "checkout")
     def _refuse_dead(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
@@ -124,7 +126,9 @@ def session() -> Session:
     """
     work = db.session()
     if not work.in_transaction():
-        work.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        # Set on the driver's connection: by way of an isolation level, psycopg2 would ask the server twice.
+        connection: Any = work.connection().connection.dbapi_connection
+        connection.autocommit = True
     return work
 
 

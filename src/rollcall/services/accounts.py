@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from rollcall.errors import InactiveAccount, InvalidCredentials, InvalidToken
@@ -80,17 +80,20 @@ def log_in(session: Session, username: str, password: str, now: datetime, lifeti
     return token
 
 
+# Built once: it is the first query of every request.
+_IDENTIFY = (
+    select(User, UserSession.id)
+    .join(UserSession, UserSession.user_id == User.id)
+    .where(UserSession.token_hash == bindparam("digest"), UserSession.expires_at > bindparam("now"), User.is_active)
+)
+
+
 def identify(session: Session, token: str, now: datetime) -> Identity:
     """The active user to whom a token belongs, in one indexed query.
 
     :raises InvalidToken: unknown, expired or revoked, or the user is not active any more.
     """
-    query = (
-        select(User, UserSession.id)
-        .join(UserSession, UserSession.user_id == User.id)
-        .where(UserSession.token_hash == _digest(token), UserSession.expires_at > now, User.is_active)
-    )
-    found = session.execute(query).one_or_none()
+    found = session.execute(_IDENTIFY, {"digest": _digest(token), "now": now}).one_or_none()
     if found is None:
         raise InvalidToken
     return Identity(found[0], found[1])

@@ -1,0 +1,66 @@
+"""The browser's pages: the same services as the REST interface, server-rendered, complete without JavaScript."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, flash, make_response, redirect, render_template, request, url_for
+from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
+
+from rollcall.api.errors import Answer
+from rollcall.infra import request_id
+from rollcall.web import access, account, dashboard, users, wording
+from rollcall.web.blueprint import asset, blueprint, csrf
+
+__all__ = ["account", "dashboard", "error_page", "init_app", "users", "wants_page"]
+
+# Addresses of programs: whatever is wrong there, a program reads the answer.
+_NOT_PAGES = ("/api/", "/health", "/metrics", "/openapi.json")
+
+
+def init_app(app: Flask) -> None:
+    """Add the pages."""
+    app.session_interface = access.CookieSessions()
+    # The cookie ends with the session that it names; forms are good for as long.
+    app.config.update(SESSION_REFRESH_EACH_REQUEST=False, WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_TIME_LIMIT=None)
+    csrf.init_app(app)
+    app.register_error_handler(CSRFError, _refuse_form)
+    app.jinja_env.filters.update(wording.FILTERS)
+    app.jinja_env.globals["asset"] = asset
+    app.context_processor(_context)
+    app.register_blueprint(blueprint)
+
+
+def wants_page() -> bool:
+    """Whether a person reads the answer to this request: on our pages, and where a browser strays from them."""
+    if request.blueprint == blueprint.name:
+        return True
+    astray = request.url_rule is None and not request.path.startswith(_NOT_PAGES)
+    accepted = request.accept_mimetypes
+    return astray and accepted["text/html"] > accepted["application/json"]
+
+
+def error_page(answer: Answer) -> Response:
+    """An error as a page; who is not signed in (any more) is sent to log in, and comes back."""
+    if answer.status == 401:
+        target = access.here()
+        return _to_login(None if target == "/" else target)
+    response = make_response(render_template("error.html", answer=answer, request_id=request_id.current()), answer.status)
+    response.headers.update(answer.headers)
+    return response
+
+
+def _refuse_form(_error: CSRFError) -> Response:
+    if not access.has_cookie():
+        flash("Your session has ended. Log in to go on.")
+        return _to_login(access.here())
+    message = "This form is no longer valid. Go back, reload the page and try again."
+    return error_page(Answer(400, "bad_request", message))
+
+
+def _to_login(target: str | None) -> Response:
+    return make_response(redirect(url_for("web.log_in_form", next=target)))
+
+
+def _context() -> dict[str, Any]:
+    return {"user": access.known_user()}

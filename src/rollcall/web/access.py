@@ -1,0 +1,111 @@
+"""Who reads a page: the session in the browser's cookie, and the guards of the routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from flask import Flask, g, request
+from flask import session as cookie
+from flask.sessions import SecureCookieSessionInterface
+
+from rollcall.errors import AccessDenied, InvalidToken
+from rollcall.infra import database, runtime
+from rollcall.models import User
+from rollcall.services import accounts
+from rollcall.services.accounts import Identity
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_TOKEN = "token"  # noqa: S105  (the name of the cookie's entry)
+
+
+class CookieSessions(SecureCookieSessionInterface):
+    """Flask's signed cookie; on https it never travels in the clear."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.is_secure
+
+
+def has_cookie() -> bool:
+    """Whether the browser shows a session, ended or not."""
+    return _TOKEN in cookie
+
+
+def open_session(token: str) -> None:
+    """Give the browser a session of its own; nothing that the cookie held before stays (OWASP: session fixation)."""
+    cookie.clear()
+    cookie[_TOKEN] = token
+    cookie.permanent = True
+
+
+def identity() -> Identity:
+    """Who makes this request, by the cookie; asked of the database once.
+
+    :raises InvalidToken: not signed in (any more).
+    """
+    if "identity" not in g:
+        if not has_cookie():
+            raise InvalidToken
+        found = accounts.identify(database.session(), cookie[_TOKEN], runtime.now())
+        # Apart from the database session, whose rollback would have an error page ask the database for the user's name.
+        database.session().expunge(found.user)
+        g.identity = found
+    known: Identity = g.identity
+    return known
+
+
+def known_user() -> User | None:
+    """The user of this request, if it was found out."""
+    return g.identity.user if "identity" in g else None
+
+
+def anyone(view: View) -> View:
+    """No sign-in needed."""
+    return _guard(view, "anyone", lambda: None)
+
+
+def signed_in(view: View) -> View:
+    """Any signed-in user."""
+    return _guard(view, "signed_in", identity)
+
+
+def superuser(view: View) -> View:
+    """Superusers only."""
+
+    def check() -> None:
+        if not identity().user.is_superuser:
+            raise AccessDenied
+
+    return _guard(view, "superuser", check)
+
+
+def _guard(view: View, name: str, check: Callable[[], object]) -> View:
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        check()
+        return view(*args, **kwargs)
+
+    guarded.access = name  # type: ignore[attr-defined]
+    return cast(View, guarded)
+
+
+def own_path(target: str | None) -> str | None:
+    """A path of ours that a client asks to be sent to, or ``None`` where it may lead elsewhere (OWASP: open redirects).
+
+    Browsers read ``//`` and ``/\\`` as the start of another host, and skip control characters before they look.
+    """
+    if not target or not target.startswith("/") or target.startswith("//"):
+        return None
+    return None if "\\" in target or any(ord(character) <= 0x20 for character in target) else target
+
+
+def here() -> str:
+    """Where to return to after signing in: this page, or for a form the page that it was on."""
+    if request.method in ("GET", "HEAD"):
+        return request.script_root + request.full_path.rstrip("?")
+    referrer = request.referrer or ""
+    if referrer.startswith(request.host_url):
+        return "/" + referrer[len(request.host_url) :]
+    return request.script_root + "/"

@@ -1,0 +1,75 @@
+"""What can be done to a user that is asked about first: the question, what will happen, and the deed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from rollcall.infra import runtime
+from rollcall.models import User
+from rollcall.services import accounts, users
+from rollcall.services.accounts import Identity
+from rollcall.web.wording import plural
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """:ivar perform: does it; the caller commits. :ivar done: what is said afterwards, of a username."""
+
+    verb: str
+    consequences: Callable[[User, int], list[str]]
+    perform: Callable[[Session, User, Identity], None]
+    done: str
+
+
+def _deactivate(session: Session, person: User, by: Identity) -> None:
+    users.change_user(session, person.id, {"is_active": False}, by, runtime.now())
+
+
+def _delete(session: Session, person: User, _by: Identity) -> None:
+    users.delete_user(session, person.id)
+
+
+def _end_sessions(session: Session, person: User, by: Identity) -> None:
+    accounts.end_sessions(session, person.id, keep=by.session_id if by.user.id == person.id else None)
+
+
+def _ended(sessions: int) -> list[str]:
+    if not sessions:
+        return []
+    return [f"{plural(sessions, 'session')} will end at once: whoever uses {'it' if sessions == 1 else 'them'} is logged out."]
+
+
+ACTIONS = {
+    "deactivate": Action(
+        "Deactivate",
+        lambda person, sessions: [
+            f"{person.username} cannot log in until somebody activates the account again.",
+            *_ended(sessions),
+            "Nothing is deleted.",
+        ],
+        _deactivate,
+        "{} is deactivated.",
+    ),
+    "delete": Action(
+        "Delete",
+        lambda person, sessions: [
+            f"The account of {person.username} ({person.email}) is removed for good; this cannot be undone.",
+            *_ended(sessions),
+            "The username and the e-mail address become free for others.",
+        ],
+        _delete,
+        "{} is deleted.",
+    ),
+    "end-sessions": Action(
+        "End the sessions of",
+        lambda person, sessions: [
+            *_ended(sessions),
+            f"{person.username} may log in again with the same password.",
+        ],
+        _end_sessions,
+        "The sessions of {} are ended.",
+    ),
+}

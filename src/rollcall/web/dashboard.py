@@ -1,0 +1,36 @@
+"""The first page of a superuser: how the user base stands."""
+
+from __future__ import annotations
+
+from flask import make_response, render_template, request
+from werkzeug import Response
+
+from rollcall.infra import runtime
+from rollcall.infra.database import session, transaction
+from rollcall.services import statistics, user_search
+from rollcall.services.user_search import UserFilter
+from rollcall.web import access, chart
+from rollcall.web.blueprint import blueprint
+
+CHART_DAYS = (7, 30, 90, 365)
+_LATEST = 10
+
+
+@blueprint.get("/dashboard")
+@access.superuser
+def dashboard() -> Response:
+    """The six statistics, the sign-ups of some days (``?days=30``), and the latest ten users."""
+    now = runtime.now()
+    asked = request.args.get("days")
+    days = next((days for days in CHART_DAYS if str(days) == asked), 30)
+    stats = statistics.cached(transaction, now, runtime.settings().stats_ttl)
+    page = render_template(
+        "dashboard.html",
+        stats=stats.value,
+        stats_age=stats.age,
+        users=user_search.numbered_page(session(), UserFilter(), 1, _LATEST).items,
+        chart=chart.sign_ups(statistics.signups(session(), now, days)),
+        days=days,
+        choices=CHART_DAYS,
+    )
+    return make_response(page)

@@ -1,0 +1,81 @@
+"""Forms: read with the schemas of the REST interface, and shown again with what was typed and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import marshmallow as ma
+from flask import Request, Response, make_response, render_template, request
+
+from rollcall.api.errors import describe
+from rollcall.api.parsing import RequestParser
+from rollcall.api.schemas.base import Flag
+from rollcall.errors import FieldProblem, RollcallError, ValidationFailed
+
+_PASSWORDS = frozenset({"password", "password_again", "current_password"})
+
+
+class _FormParser(RequestParser):
+    """Form values as JSON would give them: boxes are booleans, what was left empty is absent or null."""
+
+    def load_form(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, field in schema.load_fields.items():
+            typed = req.form.get(name, "")
+            if isinstance(field, Flag):
+                values[name] = bool(typed)
+            elif typed or not field.required:
+                values[name] = typed if name in _PASSWORDS else typed.strip()
+        return values
+
+
+_PARSER = _FormParser()
+
+
+class Form:
+    """What somebody typed into a form, and what is wrong with it.
+
+    :param values: what to show in the fields; passwords are never among it.
+    """
+
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        self.values = {name: value for name, value in (values or {}).items() if name not in _PASSWORDS}
+        self.status = 200
+        self.message = ""
+        self.problems: dict[str, str] = {}
+
+    @classmethod
+    def sent(cls) -> Form:
+        """The form that this request carries."""
+        return cls(request.form)
+
+    def load(self, schema: ma.Schema) -> Any:
+        """What the schema makes of it.
+
+        :raises ValidationFailed: with every problem, and if the repeated password is another one.
+        """
+        problems: list[FieldProblem] = []
+        loaded = None
+        try:
+            loaded = _PARSER.parse(schema, request, location="form")
+        except ValidationFailed as error:
+            problems.extend(error.problems)
+        if request.form.get("password_again", request.form.get("password")) != request.form.get("password"):
+            problems.append(FieldProblem("password_again", "not_the_same", "This is not the same password."))
+        if problems:
+            raise ValidationFailed(problems)
+        return loaded
+
+    def refuse(self, error: RollcallError) -> Form:
+        """Take what a service or a schema says against it: beside the fields where it names them, else as a message."""
+        answer = describe(error)
+        self.status = answer.status
+        self.message = answer.message
+        for detail in answer.details:
+            self.problems.setdefault(detail["field"].removeprefix("body").removeprefix("."), detail["message"])
+        return self
+
+    def page(self, template: str, **context: Any) -> Response:
+        """The page with this form on it."""
+        return make_response(render_template(template, form=self, **context), self.status)

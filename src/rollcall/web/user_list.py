@@ -1,0 +1,136 @@
+"""What the page of users shows, worked out of its address: the address holds search, filters, order and place in the list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import url_for
+from sqlalchemy.orm import Session
+
+from rollcall.api import paging
+from rollcall.api.schemas.users import ListQuerySchema
+from rollcall.errors import UserNotFound, ValidationFailed
+from rollcall.models import User
+from rollcall.services import users
+from rollcall.web.wording import number
+
+_SCHEMA = ListQuerySchema()
+_PLACE = ("page", "cursor")
+_ID_DIGITS = 20  # no id has as many
+_CHIPS = {
+    ("is_active", "true"): "Active",
+    ("is_active", "false"): "Inactive",
+    ("is_superuser", "true"): "Superusers",
+    ("is_superuser", "false"): "Not superusers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter that is on.
+
+    :ivar without: the address of the list without it.
+    """
+
+    label: str
+    without: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A column that the list may be sorted by.
+
+    :ivar order: ``ascending``, ``descending`` or ``none``, as ``aria-sort`` has it.
+    """
+
+    label: str
+    href: str
+    order: str
+
+
+class UserList:
+    """One page of the list.
+
+    :ivar values: the parameters as they are in the address, those that are not valid left out.
+    :ivar problems: what is wrong with the others.
+    """
+
+    def __init__(self, session: Session, given: Mapping[str, str]) -> None:
+        typed = {name: value.strip() for name, value in given.items() if name in _SCHEMA.fields and value.strip()}
+        wrong = _SCHEMA.validate(typed)
+        self.problems = [str(message) for messages in wrong.values() for message in messages]
+        self.values = {name: value for name, value in typed.items() if name not in wrong}
+        try:
+            found, _links = paging.user_page(session, _SCHEMA.load(self.values))
+        except ValidationFailed as error:  # an old cursor: the list begins anew
+            self.problems += [problem.message for problem in error.problems]
+            self.values = {name: value for name, value in self.values.items() if name not in _PLACE}
+            found, _links = paging.user_page(session, _SCHEMA.load(self.values))
+        self.users: Sequence[User] = found["items"]
+        self.with_id = _with_id(session, self.values.get("search", ""))
+        self._found = found
+
+    @property
+    def status(self) -> int:
+        return 422 if self.problems else 200
+
+    @property
+    def range(self) -> str:
+        """``1–50 of 1,320``; a total that is a bound says so."""
+        if not self.users:
+            return "No users"
+        first = (self._found["page"] - 1) * self._found["size"] + 1
+        last = first + len(self.users) - 1
+        total = max(self._found["total"], last)  # somebody may have signed up between the two queries
+        return f"{number(first)}–{number(last)} of {'' if self._found['total_is_exact'] else 'more than '}{number(total)}"
+
+    @property
+    def previous(self) -> str | None:
+        return self._to_cursor("prev_cursor")
+
+    @property
+    def following(self) -> str | None:
+        return self._to_cursor("next_cursor")
+
+    @property
+    def first(self) -> str | None:
+        return self._href() if self.previous else None
+
+    @property
+    def chips(self) -> list[Chip]:
+        chips = [
+            Chip(label, self._href(**{name: None})) for (name, value), label in _CHIPS.items() if self.values.get(name) == value
+        ]
+        if "search" in self.values:
+            chips.insert(0, Chip(f"“{self.values['search']}”", self._href(search=None)))
+        return chips
+
+    def heading(self, label: str, column: str) -> Heading:
+        """The head of a column, linked to the list in its order, or the other way round if it is in it already."""
+        current = self.values.get("sort_by", "created_at")
+        order = self.values.get("sort_order", "desc")
+        usual = "desc" if column == "created_at" else "asc"
+        if column != current:
+            return Heading(label, self._href(sort_by=column, sort_order=usual), "none")
+        turned = "asc" if order == "desc" else "desc"
+        return Heading(label, self._href(sort_by=column, sort_order=turned), f"{order}ending")
+
+    def _to_cursor(self, name: str) -> str | None:
+        return self._href(cursor=self._found[name]) if self._found[name] else None
+
+    def _href(self, **changes: Any) -> str:
+        """The address of this list with other parameters; unless they say so, from its first page."""
+        kept = {name: value for name, value in self.values.items() if name not in _PLACE}
+        return url_for("web.list_users", **(kept | changes))
+
+
+def _with_id(session: Session, term: str) -> User | None:
+    """The user whose id was searched for."""
+    if not term.isdecimal() or len(term) >= _ID_DIGITS:
+        return None
+    try:
+        return users.get_user(session, int(term))
+    except UserNotFound:
+        return None

@@ -1,0 +1,160 @@
+"""The pages about users: the list, a new one, and one user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, make_response, redirect, render_template, request, url_for
+from werkzeug import Response
+
+from rollcall.api.schemas.users import NewUserSchema, UserChangeSchema
+from rollcall.errors import Conflict, LastSuperuser, ValidationFailed
+from rollcall.infra import runtime
+from rollcall.infra.database import session, transaction
+from rollcall.models import User
+from rollcall.services import accounts, tally, users
+from rollcall.web import access
+from rollcall.web.actions import ACTIONS
+from rollcall.web.blueprint import blueprint
+from rollcall.web.forms import Form
+from rollcall.web.user_list import UserList
+
+_ONE = "/dashboard/users/<user_id:user_id>"
+_ACTION = f"{_ONE}/<any({', '.join(map(repr, ACTIONS))}):name>"
+
+
+@blueprint.get("/dashboard/users")
+@access.superuser
+def list_users() -> Response:
+    """The list, as its address says."""
+    with transaction() as work:
+        shown = UserList(work, request.args)
+    return make_response(render_template("users.html", list=shown, users=shown.users, here=access.here()), shown.status)
+
+
+@blueprint.get("/dashboard/users/new")
+@access.superuser
+def new_user() -> Response:
+    """The form for a new user."""
+    return Form({"is_active": "true"}).page("user_new.html")
+
+
+@blueprint.post("/dashboard/users/new")
+@access.superuser
+def create_user() -> Response:
+    """Create a user, and show the user."""
+    form = Form.sent()
+    try:
+        new = form.load(NewUserSchema())
+        with transaction() as work:
+            created = users.create_user(work, new, runtime.now())
+    except (ValidationFailed, Conflict) as error:
+        return form.refuse(error).page("user_new.html")
+    flash(f"{created.username} is created.")
+    return redirect(url_for(".show_user", user_id=created.id))
+
+
+@blueprint.get(_ONE)
+@access.superuser
+def show_user(user_id: int) -> Response:
+    """One user: details, account, sessions."""
+    context = _context(user_id)
+    person: User = context["person"]
+    names = ("email", "username", "full_name", "is_superuser")
+    return Form({name: getattr(person, name) for name in names}).page("user.html", **context)
+
+
+@blueprint.post(_ONE)
+@access.superuser
+def change_user(user_id: int) -> Response:
+    """Change a user's details and role."""
+    form = Form.sent()
+    try:
+        changes = form.load(UserChangeSchema(only=("email", "username", "full_name", "is_superuser")))
+        with transaction() as work:
+            changed = users.change_user(work, user_id, changes, access.identity(), runtime.now())
+    except (ValidationFailed, Conflict) as error:
+        return form.refuse(error).page("user.html", **_context(user_id))
+    flash(f"{changed.username} is saved.")
+    return redirect(url_for(".show_user", user_id=user_id))
+
+
+@blueprint.get(f"{_ONE}/password")
+@access.superuser
+def password_form(user_id: int) -> Response:
+    """The form for somebody's password; one's own is changed in the profile."""
+    if user_id == access.identity().user.id:
+        return redirect(url_for(".own_password_form"))
+    return Form().page("password.html", person=users.get_user(session(), user_id))
+
+
+@blueprint.post(f"{_ONE}/password")
+@access.superuser
+def set_password(user_id: int) -> Response:
+    """Set somebody's password; the sessions of that user end."""
+    form = Form.sent()
+    try:
+        changes = form.load(UserChangeSchema(only=("password", "current_password")))
+        with transaction() as work:
+            person = users.change_user(work, user_id, changes, access.identity(), runtime.now())
+    except ValidationFailed as error:
+        return form.refuse(error).page("password.html", person=users.get_user(session(), user_id))
+    flash(f"{person.username} has a new password, and is logged out everywhere.")
+    return redirect(url_for(".show_user", user_id=user_id))
+
+
+@blueprint.post(f"{_ONE}/activate")
+@access.superuser
+def activate_user(user_id: int) -> Response:
+    """Let a user log in again."""
+    with transaction() as work:
+        person = users.change_user(work, user_id, {"is_active": True}, access.identity(), runtime.now())
+    flash(f"{person.username} is active again.")
+    return redirect(access.own_path(request.form.get("next")) or url_for(".show_user", user_id=user_id))
+
+
+@blueprint.get(_ACTION)
+@access.superuser
+def ask(user_id: int, name: str) -> Response:
+    """Ask before something is done to a user, and say what will happen."""
+    return Form().page("confirm.html", **_question(user_id, name, request.args.get("next")))
+
+
+@blueprint.post(_ACTION)
+@access.superuser
+def act(user_id: int, name: str) -> Response:
+    """Do what was asked about."""
+    form, action = Form.sent(), ACTIONS[name]
+    try:
+        with transaction() as work:
+            person = users.get_user(work, user_id)
+            action.perform(work, person, access.identity())
+    except LastSuperuser as error:
+        return form.refuse(error).page("confirm.html", **_question(user_id, name, request.form.get("next")))
+    flash(action.done.format(person.username))
+    after = url_for(".list_users") if name == "delete" else url_for(".show_user", user_id=user_id)
+    return redirect(access.own_path(request.form.get("next")) or after)
+
+
+def _context(user_id: int) -> dict[str, Any]:
+    with transaction() as work:  # the tally may be folded
+        person = users.get_user(work, user_id)
+        last = person.is_active and person.is_superuser and tally.count(work, is_active=True, is_superuser=True) == 1
+    return {
+        "person": person,
+        "own": person.id == access.identity().user.id,
+        "last_superuser": last,
+        "sessions": accounts.open_sessions(session(), user_id, runtime.now()),
+        "session_id": access.identity().session_id,
+    }
+
+
+def _question(user_id: int, name: str, target: str | None) -> dict[str, Any]:
+    context = _context(user_id)
+    others = [opened for opened in context["sessions"] if name != "end-sessions" or opened.id != context["session_id"]]
+    action = ACTIONS[name]
+    return context | {
+        "action": action,
+        "consequences": action.consequences(context["person"], len(others)),
+        "next": access.own_path(target),
+    }

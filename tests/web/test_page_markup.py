@@ -1,0 +1,169 @@
+"""What holds for every page: nothing inline, every form protected, every field labelled, no link that leads nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+from browser import Browser, Page
+from rollcall.models import User
+from rollcall.services import first_superuser
+
+# A name that breaks out of every context it is not escaped in.
+EVIL = """<script>alert(1)</script>"'><img src=x onerror=alert(2)>{{7*7}}"""
+
+
+def _as_root(people: dict[str, Browser]) -> Iterator[Page]:
+    browser = people["root"]
+    for path in (
+        "/dashboard",
+        "/dashboard?days=365",
+        "/dashboard/users",
+        "/dashboard/users?search=%3Cscript%3E&is_active=true",
+        "/dashboard/users?search=nobody-like-this",
+        "/dashboard/users?page=0&size=2",
+        "/dashboard/users/new",
+        "/dashboard/users/1",
+        "/dashboard/users/2",
+        "/dashboard/users/3",
+        "/dashboard/users/2/password",
+        "/dashboard/users/1/delete",
+        "/dashboard/users/2/delete",
+        "/dashboard/users/2/deactivate",
+        "/dashboard/users/2/end-sessions",
+        "/profile",
+        "/profile/password",
+        "/no-such-page",
+    ):
+        yield browser.open(path)
+    yield browser.press(browser.open("/dashboard/users/new"), "Create the user", username="<b>", full_name=EVIL, email="")
+    yield browser.press(browser.open("/dashboard/users/2"), "Save", username=EVIL, email=EVIL)
+    yield browser.press(browser.open("/dashboard/users/2/password"), "Set the password", password="x")
+    yield browser.press(browser.open("/profile/password"), "Change the password")
+
+
+def _others(people: dict[str, Browser]) -> Iterator[Page]:
+    stranger, ann = people["stranger"], people["ann"]
+    yield stranger.open("/login?next=/dashboard/users%3Fsearch=%3Cscript%3E")
+    yield stranger.log_in(EVIL, "wrong")
+    yield ann.open("/profile")
+    yield ann.open("/dashboard")
+
+
+@pytest.fixture
+def fresh_pages(
+    app: Flask, stranger: Browser, make_user: Callable[..., User], browser_of: Callable[[User], Browser]
+) -> list[Page]:
+    """Every page, in every state, with a name on it that attacks."""
+    set_up = stranger.open(first_superuser.link_path(str(app.secret_key)))
+    refused = stranger.press(set_up, "Make the first superuser", full_name=EVIL)
+    root = make_user(username="root", email="root@example.org", full_name=EVIL, is_superuser=True)
+    ann = make_user(username="ann", email="ann@example.org", full_name=EVIL)
+    make_user(username="off", full_name="", is_active=False, password_hash=None)
+    people = {"root": browser_of(root), "ann": browser_of(ann), "stranger": stranger}
+    return [set_up, refused, *_as_root(people), *_others(people)]
+
+
+_read_once: list[Page] = []
+
+
+@pytest.fixture
+def pages(request: pytest.FixtureRequest) -> list[Page]:
+    """The same, opened once for all tests that only read them."""
+    if not _read_once:
+        _read_once.extend(request.getfixturevalue("fresh_pages"))
+    return _read_once
+
+
+def test_nothing_is_inline(pages: list[Page]) -> None:
+    for page in pages:
+        for element in page.root.all():
+            assert element.tag != "style", page.address
+            assert not {"style", *(name for name in element.attributes if name.startswith("on"))} & element.attributes.keys()
+            if element.tag == "script":
+                assert element["src"].startswith("/static/")
+                assert not element.text
+
+
+def test_names_stay_text(pages: list[Page]) -> None:
+    for page in pages:
+        assert not [each for each in page.root.all("img") if each["src"] == "x"], page.address
+        assert "{{7*7}}" in page.html or "49" not in page.text
+    assert sum(EVIL in page.text for page in pages) > 8
+
+
+def test_every_form_that_changes_something_carries_a_token(pages: list[Page]) -> None:
+    for page in pages:
+        for form in page.root.all("form", method="post"):
+            assert form.one("input", name="csrf_token", type="hidden")["value"], page.address
+        for form in page.root.all("form", method="get"):
+            assert not list(form.all("input", name="csrf_token")), "a token in an address would be shown around"
+
+
+def test_every_field_has_a_label(pages: list[Page]) -> None:
+    for page in pages:
+        labels = list(page.root.all("label"))
+        named = {label["for"] for label in labels if "for" in label.attributes}
+        inside = [field for label in labels for field in label.all()]
+        for field in page.root.all():
+            if field.tag not in ("input", "select") or field.get("type") == "hidden" or "hidden" in field.attributes:
+                continue
+            assert field.get("id") in named or field in inside, (page.address, field)
+
+
+def test_every_page_has_one_heading_a_title_and_a_way_past_the_head(pages: list[Page]) -> None:
+    for page in pages:
+        assert page.heading
+        assert next(page.root.all("title")).text.endswith(" · Rollcall")
+        assert page.root.one("html")["lang"] == "en"
+        assert page.root.one("main")["id"] == page.root.one("a", class_="skip")["href"].removeprefix("#")
+        levels = [int(each.tag[1]) for each in page.root.all() if each.tag in ("h1", "h2", "h3")]
+        assert levels[0] == 1
+
+
+def test_ids_are_unique_and_what_points_to_them_finds_them(pages: list[Page]) -> None:
+    for page in pages:
+        ids = [element["id"] for element in page.root.all() if "id" in element.attributes]
+        assert len(ids) == len(set(ids)), (page.address, sorted(ids))
+        for element in page.root.all():
+            for name in ("for", "aria-labelledby", "aria-describedby"):
+                assert set((element.get(name) or "").split()) <= set(ids), (page.address, name, element)
+            if (element.get("href") or "").startswith("#"):
+                assert element["href"][1:] in ids
+
+
+def test_every_table_names_its_columns_and_rows(pages: list[Page]) -> None:
+    for page in pages:
+        for head in page.root.all("th"):
+            assert head["scope"] in ("col", "row")
+
+
+def test_no_link_leads_nowhere_or_elsewhere(
+    fresh_pages: list[Page], browser_of: Callable[[User], Browser], make_user: Callable[..., User]
+) -> None:
+    browser = browser_of(make_user(username="crawler", is_superuser=True))
+    links = {
+        element[name].split("#")[0]
+        for page in fresh_pages
+        for element in page.root.all()
+        for name in ("href", "src")
+        if name in element.attributes and not element[name].startswith("#") and element[name] != "x"
+    }
+    assert len(links) > 30
+    for link in sorted(links):
+        assert link.startswith("/"), link
+        assert browser.open(link).status in (200, 422), link
+
+
+def test_pages_are_kept_by_no_cache_and_their_files_for_long(pages: list[Page], stranger: Browser) -> None:
+    assert {page.response.headers["Cache-Control"] for page in pages} == {"no-store"}
+    style = pages[0].root.one("link", rel="stylesheet")["href"]
+    assert "immutable" in stranger.open(style).response.headers["Cache-Control"]
+    assert "immutable" not in stranger.open(style.split("?")[0]).response.headers["Cache-Control"]
+
+
+def test_the_script_is_a_module_of_ours(pages: list[Page]) -> None:
+    for page in pages:
+        assert page.root.one("script")["type"] == "module"
