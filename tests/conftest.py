@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,11 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 import servers
+from facts import NOON, PASSWORD_HASH
 from rollcall.app import create_app
 from rollcall.models import User, UserSession
-from rollcall.services import accounts, passwords
+from rollcall.services import accounts
 from rollcall.settings import Settings
-
-PASSWORD = "correct-horse-battery"
-# Hashed once: 25 ms for each user of each test would be minutes.
-PASSWORD_HASH = passwords.hash_password(PASSWORD)
-NOON = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
 
 
 class Clock:

@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from urllib.error import URLError
 from urllib.parse import urlsplit, urlunsplit
 
@@ -93,7 +94,7 @@ class RedisProcess:
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> RedisProcess:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from conftest import NOON
+from facts import NOON
 from rollcall.models import User
 
 Run = Callable[..., Result]

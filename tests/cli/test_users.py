@@ -15,7 +15,7 @@ from psycopg2 import extensions
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from conftest import NOON
+from facts import NOON
 from rollcall.models import User, UserSession
 from rollcall.services import passwords
 

@@ -71,9 +71,7 @@ def log_in(session: Session, username: str, password: str, now: datetime, lifeti
         .where(User.id == user.id, User.is_active, User.password_hash == stored)
         .with_for_update(read=True)
     )
-    made = session.execute(
-        insert(UserSession).from_select(["user_id", "token_hash", "created_at", "expires_at"], still_valid)
-    )
+    made = session.execute(insert(UserSession).from_select(["user_id", "token_hash", "created_at", "expires_at"], still_valid))
     if made.rowcount != 1:  # type: ignore[attr-defined]
         raise InvalidCredentials
     _sweep(session, now)
@@ -101,9 +99,7 @@ def identify(session: Session, token: str, now: datetime) -> Identity:
 
 def log_out(session: Session, identity: Identity, *, everywhere: bool = False) -> None:
     """End this session, or all of the user's. The caller commits."""
-    condition = (
-        UserSession.user_id == identity.user.id if everywhere else UserSession.id == identity.session_id
-    )
+    condition = UserSession.user_id == identity.user.id if everywhere else UserSession.id == identity.session_id
     session.execute(delete(UserSession).where(condition))
 
 
@@ -122,9 +118,7 @@ def end_sessions(session: Session, user_id: int, *, keep: int | None = None) -> 
 
 
 def _sweep(session: Session, now: datetime) -> None:
-    expired = (
-        select(UserSession.id).where(UserSession.expires_at <= now).limit(_SWEEP_AT_MOST).with_for_update(skip_locked=True)
-    )
+    expired = select(UserSession.id).where(UserSession.expires_at <= now).limit(_SWEEP_AT_MOST).with_for_update(skip_locked=True)
     session.execute(delete(UserSession).where(UserSession.id.in_(expired)))
 
 

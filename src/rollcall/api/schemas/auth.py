@@ -7,9 +7,7 @@ from rollcall.api.schemas.base import Flag, Schema, Text
 
 class CredentialsSchema(Schema):
     username = Text(str, required=True, metadata={"description": "Username or e-mail address.", "examples": ["ann"]})
-    password = Text(
-        str, required=True, load_only=True, metadata={"format": "password", "examples": ["correct-horse-battery"]}
-    )
+    password = Text(str, required=True, load_only=True, metadata={"format": "password", "examples": ["correct-horse-battery"]})
 
 
 class TokenSchema(Schema):

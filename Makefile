@@ -1,0 +1,44 @@
+# Two commands from a fresh clone: `make run` serves, `make test` proves. Python 3.11 or newer and make is all they need.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check bench stop help
+
+help:
+	@echo "make run    serve on http://127.0.0.1:8000 (installs, migrates; gunicorn's GUNICORN_CMD_ARGS apply)"
+	@echo "make test   run the tests against a PostgreSQL and a Redis of their own"
+	@echo "make check  linters, types and the direction of imports"
+	@echo "make bench  measure with N users (make bench N=10000000)"
+	@echo "make stop   stop the embedded PostgreSQL, which outlives the service"
+
+run: $(VENV)/installed
+	@$(BIN)/flask db upgrade
+	@$(BIN)/flask setup-link
+	@exec $(BIN)/gunicorn wsgi:app
+
+test: $(VENV)/installed-test
+	$(BIN)/pytest
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+N ?= 1000000
+bench: $(VENV)/installed-test
+	$(BIN)/python tests/benchmarks/bench.py --users $(N) --json bench-$(N).json
+
+stop: $(VENV)/installed
+	@$(BIN)/flask embedded stop
+
+$(VENV)/installed: EXTRAS = embedded
+$(VENV)/installed-test: EXTRAS = test
+$(VENV)/installed-dev: EXTRAS = dev
+$(VENV)/installed $(VENV)/installed-test $(VENV)/installed-dev: setup.cfg constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Rollcall needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing rollcall[$(EXTRAS)] into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@

@@ -1,0 +1,237 @@
+"""The settings: each variable's default, what it accepts, and how a bad value ends the start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import servers
+from rollcall.settings import Settings, SettingsError
+
+SECRET = "k" * 40
+PRODUCTION = {"ROLLCALL_ENV": "production", "DATABASE_URL": "postgresql://db/rollcall", "SECRET_KEY": SECRET}
+
+DEFAULTS = {
+    "environment": "development",
+    "database_url": None,
+    "cache_redis_url": None,
+    "rate_limit_redis_url": None,
+    "secret_key": None,
+    "request_timeout": 30.0,
+    "stats_ttl": 60,
+    "cache_enabled": True,
+    "rate_limit_enabled": True,
+    "pool_size": 2,
+    "max_overflow": 3,
+    "max_body_bytes": 16_777_216,
+    "bulk_max_rows": 1000,
+    "trusted_proxies": 0,
+    "registration_enabled": True,
+    "session_minutes": 720,
+    "cors_origins": (),
+    "metrics_token": None,
+}
+
+
+@pytest.mark.parametrize(("field", "value"), DEFAULTS.items())
+def test_default(field, value):
+    assert getattr(Settings.from_environ({}), field) == value
+
+
+def test_every_setting_but_those_of_the_machine_has_its_default_tested():
+    assert {field.name for field in fields(Settings)} - DEFAULTS.keys() == {"web_concurrency", "home"}
+
+
+def test_workers_by_default_are_two_per_core_and_one_but_nine_at_most():
+    assert Settings.from_environ({}).web_concurrency == min(2 * (os.cpu_count() or 1) + 1, 9)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "field", "value"),
+    [
+        ("DATABASE_URL", "postgresql://u:p@db:5433/r", "database_url", "postgresql://u:p@db:5433/r"),
+        ("DATABASE_URL", "postgres://u:p@db/r", "database_url", "postgresql://u:p@db/r"),
+        ("DATABASE_URL", "postgresql://a:1,b:2/r", "database_url", "postgresql://a:1,b:2/r"),
+        ("DATABASE_URL", "postgresql:///r?host=/run/pg", "database_url", "postgresql:///r?host=/run/pg"),
+        ("CACHE_REDIS_URL", "rediss://cache:1/2", "cache_redis_url", "rediss://cache:1/2"),
+        ("CACHE_REDIS_URL", "unix:///run/redis.sock", "cache_redis_url", "unix:///run/redis.sock"),
+        ("RATE_LIMIT_REDIS_URL", "redis://limits", "rate_limit_redis_url", "redis://limits"),
+        ("SECRET_KEY", SECRET, "secret_key", SECRET),
+        ("ROLLCALL_ENV", "development", "environment", "development"),
+        ("ROLLCALL_REQUEST_TIMEOUT", "2.5", "request_timeout", 2.5),
+        ("ROLLCALL_REQUEST_TIMEOUT", "7", "request_timeout", 7.0),
+        ("ROLLCALL_STATS_TTL", "5", "stats_ttl", 5),
+        ("ROLLCALL_CACHE_ENABLED", "false", "cache_enabled", False),
+        ("ROLLCALL_RATE_LIMIT_ENABLED", "0", "rate_limit_enabled", False),
+        ("ROLLCALL_REGISTRATION_ENABLED", "No", "registration_enabled", False),
+        ("ROLLCALL_REGISTRATION_ENABLED", "TRUE", "registration_enabled", True),
+        ("ROLLCALL_POOL_SIZE", "9", "pool_size", 9),
+        ("ROLLCALL_MAX_OVERFLOW", "0", "max_overflow", 0),
+        ("ROLLCALL_MAX_BODY_BYTES", "2048", "max_body_bytes", 2048),
+        ("ROLLCALL_BULK_MAX_ROWS", "20", "bulk_max_rows", 20),
+        ("ROLLCALL_TRUSTED_PROXIES", "2", "trusted_proxies", 2),
+        ("ROLLCALL_SESSION_MINUTES", "15", "session_minutes", 15),
+        ("ROLLCALL_CORS_ORIGINS", "https://a.example, http://b.example:81,", "cors_origins", ("https://a.example", "http://b.example:81")),
+        ("ROLLCALL_METRICS_TOKEN", "t" * 16, "metrics_token", "t" * 16),
+        ("WEB_CONCURRENCY", "4", "web_concurrency", 4),
+        ("ROLLCALL_HOME", "/srv/state", "home", Path("/srv/state")),
+    ],
+)  # fmt: skip
+def test_variable_sets_its_field(variable, text, field, value):
+    assert getattr(Settings.from_environ({variable: text}), field) == value
+
+
+@pytest.mark.parametrize(
+    "variable", ["DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ROLLCALL_STATS_TTL", "ROLLCALL_ENV", "ROLLCALL_CORS_ORIGINS"]
+)
+def test_empty_variable_counts_as_unset(variable):
+    assert Settings.from_environ({variable: ""}) == Settings.from_environ({})
+
+
+def test_redis_url_serves_both_uses():
+    settings = Settings.from_environ({"REDIS_URL": "redis://one"})
+    assert (settings.cache_redis_url, settings.rate_limit_redis_url) == ("redis://one", "redis://one")
+
+
+def test_each_use_of_redis_may_have_a_url_of_its_own():
+    settings = Settings.from_environ({"REDIS_URL": "redis://one", "CACHE_REDIS_URL": "redis://two"})
+    assert (settings.cache_redis_url, settings.rate_limit_redis_url) == ("redis://two", "redis://one")
+    settings = Settings.from_environ({"REDIS_URL": "redis://one", "RATE_LIMIT_REDIS_URL": "redis://two"})
+    assert (settings.cache_redis_url, settings.rate_limit_redis_url) == ("redis://one", "redis://two")
+
+
+def test_state_folder_follows_xdg_for_ordinary_users_and_the_system_for_root(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert Settings.from_environ({"XDG_STATE_HOME": "/home/ann/state"}).home == Path("/home/ann/state/rollcall")
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert Settings.from_environ({}).home == Path("/home/ann/.local/state/rollcall")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert Settings.from_environ({"XDG_STATE_HOME": "/home/ann/state"}).home == Path("/var/lib/rollcall")
+
+
+def test_settings_are_frozen():
+    with pytest.raises(AttributeError):
+        Settings().pool_size = 9
+
+
+BAD = [
+    ("ROLLCALL_ENV", "prod", "development or production"),
+    ("ROLLCALL_REQUEST_TIMEOUT", "soon", "a number of seconds from 0.1 to 3600"),
+    ("ROLLCALL_REQUEST_TIMEOUT", "nan", "a number of seconds from 0.1 to 3600"),
+    ("ROLLCALL_REQUEST_TIMEOUT", "inf", "a number of seconds from 0.1 to 3600"),
+    ("ROLLCALL_REQUEST_TIMEOUT", "0", "a number of seconds from 0.1 to 3600"),
+    ("ROLLCALL_STATS_TTL", "0", "a whole number from 1 to 86400"),
+    ("ROLLCALL_STATS_TTL", "1.5", "a whole number from 1 to 86400"),
+    ("ROLLCALL_STATS_TTL", "1_000", "a whole number from 1 to 86400"),
+    ("ROLLCALL_STATS_TTL", "٣", "a whole number from 1 to 86400"),
+    ("ROLLCALL_CACHE_ENABLED", "maybe", "true or false"),
+    ("ROLLCALL_RATE_LIMIT_ENABLED", "2", "true or false"),
+    ("ROLLCALL_REGISTRATION_ENABLED", "-", "true or false"),
+    ("ROLLCALL_POOL_SIZE", "0", "a whole number from 1 to 100"),
+    ("ROLLCALL_MAX_OVERFLOW", "-1", "a whole number from 0 to 100"),
+    ("ROLLCALL_MAX_BODY_BYTES", "9" * 5000, "a whole number from 1024 to 1073741824"),
+    ("ROLLCALL_BULK_MAX_ROWS", "all", "a whole number from 1 to 100000"),
+    ("ROLLCALL_TRUSTED_PROXIES", "11", "a whole number from 0 to 10"),
+    ("ROLLCALL_SESSION_MINUTES", "0", "a whole number from 1 to 525600"),
+    ("WEB_CONCURRENCY", "0", "a whole number from 1 to 256"),
+    ("ROLLCALL_CORS_ORIGINS", "*", "a comma-separated list of origins such as https://example.org"),
+    ("ROLLCALL_CORS_ORIGINS", "https://a.example/path", "a comma-separated list of origins such as https://example.org"),
+    ("ROLLCALL_CORS_ORIGINS", "https://[", "a comma-separated list of origins such as https://example.org"),
+    ("ROLLCALL_CORS_ORIGINS", "https://a.example:port", "a comma-separated list of origins such as https://example.org"),
+    ("ROLLCALL_HOME", "relative/folder", "an absolute path"),
+    ("ROLLCALL_HOME", "~nobody-of-this-name/x", "an absolute path"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("variable", "value", "allowed"), BAD)
+def test_bad_value_is_named_with_what_is_allowed(variable, value, allowed):
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ({variable: value})
+    assert raised.value.problems == [f"{variable} is {value!r}, but must be {allowed}."]
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "REDIS_URL", "CACHE_REDIS_URL", "RATE_LIMIT_REDIS_URL"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mysql://u:hunter2@db/r",
+        "postgresql+psycopg2://u:hunter2@db/r",
+        "u:hunter2@db",
+        "postgresql//u:hunter2@db",
+        "postgresql://u:hunter2%zz@db/r",
+        "postgresql://u:hunter2@db/r?no_such_option=1",
+        "redis://u:hunter2@cache:port",
+        "redis://u:hunter2@cache?socket_timeout=soon",
+        "hunter2://",
+    ],
+)
+def test_unreadable_url_is_refused_without_showing_it(variable, value):
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ({variable: value})
+    [problem] = raised.value.problems
+    assert problem.startswith(f"{variable} is a URL that cannot be read, but must be a valid URL that starts with ")
+    assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize(("variable", "shortest"), [("SECRET_KEY", 32), ("ROLLCALL_METRICS_TOKEN", 16)])
+def test_short_secret_is_refused_without_showing_it(variable, shortest):
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ({variable: "hunter2"})
+    assert raised.value.problems == [f"{variable} is a secret of 7 characters, but must be at least {shortest} characters long."]
+
+
+def test_production_names_everything_that_is_missing_at_once():
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ({"ROLLCALL_ENV": "production", "ROLLCALL_POOL_SIZE": "many"})
+    assert [problem.split()[0] for problem in raised.value.problems] == ["ROLLCALL_POOL_SIZE", "DATABASE_URL", "SECRET_KEY"]
+    assert "DATABASE_URL is required when ROLLCALL_ENV is production." in str(raised.value)
+
+
+def test_production_starts_with_what_it_requires():
+    assert Settings.from_environ(PRODUCTION).production
+
+
+def test_nothing_else_reads_the_environment():
+    readers = [
+        path.relative_to(servers.ROOT).as_posix()
+        for path in (servers.ROOT / "src").rglob("*.py")
+        if "os.environ" in path.read_text() or "getenv" in path.read_text()
+    ]
+    assert readers == ["src/rollcall/settings.py"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["-m", "flask", "--app", "wsgi", "routes"], ["-m", "gunicorn", "-b", "127.0.0.1:0", "wsgi:app"]],
+    ids=["flask", "gunicorn"],
+)
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (
+            {"DATABASE_URL": "mysql://u:hunter2@db/r"},
+            "rollcall: DATABASE_URL is a URL that cannot be read, but must be a valid URL that starts with postgresql:// or postgres://.",
+        ),
+        (
+            {"ROLLCALL_HOME": "/dev/null/state/home"},
+            "rollcall: cannot write to ROLLCALL_HOME (/dev/null/state/home): Not a directory.",
+        ),
+    ],
+    ids=["bad values", "unusable state folder"],
+)
+def test_bad_settings_end_the_start_with_one_sentence(command, environment, message):
+    ended = subprocess.run(
+        [sys.executable, *command],
+        cwd=servers.ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr.strip()) == (1, "", message)
