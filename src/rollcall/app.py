@@ -27,6 +27,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = runtime.utc_n
     app = DeadlineFlask("rollcall", template_folder=str(bundled.folder("templates")), static_folder="web/static")
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.config.update(
         REQUEST_TIMEOUT=settings.request_timeout,
         SECRET_KEY=secret_key.load(settings),

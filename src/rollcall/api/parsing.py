@@ -115,4 +115,6 @@ def _problems(messages: Any, path: tuple[str, ...] = ()) -> Iterator[FieldProble
 
 
 def _shown(name: str) -> str:
+    """A field's name as an answer may hold it: not too long, and without the lone surrogates that UTF-8 cannot encode."""
+    name = name.encode("utf-8", "replace").decode("utf-8")
     return name if len(name) <= _NAME_SHOWN else name[:_NAME_SHOWN] + "…"
