@@ -13,8 +13,7 @@ depends_on = None
 GAPS = " !\"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~"
 LETTERS = "ⰰⰱⰲⰳⰴⰵⰶⰷⰸⰹⰺⰻⰼⰽⰾⰿⱀⱁⱂⱃⱄⱅⱆⱇⱈⱉⱊⱋⱌⱍⱎⱏⱐⱑ"
 SEARCH_TEXT = (
-    "translate(lower(username || chr(31) || email || chr(31) || COALESCE(full_name, '')), "
-    f"'{GAPS}' || chr(31), '{LETTERS}')"
+    f"translate(lower(username || chr(31) || email || chr(31) || COALESCE(full_name, '')), '{GAPS}' || chr(31), '{LETTERS}')"
 )
 
 

@@ -59,9 +59,7 @@ def upgrade() -> None:
     for event, (tables, body) in TRIGGERS.items():
         name = f"user_tally_{event}"
         op.execute(FUNCTION.format(name=name, schema=schema, body=body.strip()))
-        op.execute(
-            f"CREATE TRIGGER {name} AFTER {event.upper()} ON users {tables} FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
-        )
+        op.execute(f"CREATE TRIGGER {name} AFTER {event.upper()} ON users {tables} FOR EACH STATEMENT EXECUTE FUNCTION {name}()")
     op.execute(
         "INSERT INTO user_tally (day, is_active, is_superuser, users) "
         "SELECT (created_at AT TIME ZONE 'UTC')::date, is_active, is_superuser, count(*) FROM users GROUP BY 1, 2, 3"
