@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench stop help
+.PHONY: run test check bench bench-deadline stop help
 
 help:
 	@echo "make run    serve on http://127.0.0.1:8000 (installs, migrates; gunicorn's GUNICORN_CMD_ARGS apply)"
 	@echo "make test   run the tests against a PostgreSQL and a Redis of their own"
 	@echo "make check  linters, types and the direction of imports"
 	@echo "make bench  measure with N users (make bench N=10000000)"
+	@echo "make bench-deadline  measure what the deadline costs a request"
 	@echo "make stop   stop the embedded PostgreSQL, which outlives the service"
 
 run: $(VENV)/installed
@@ -29,6 +30,9 @@ check: $(VENV)/installed-dev
 N ?= 1000000
 bench: $(VENV)/installed-test
 	$(BIN)/python tests/benchmarks/bench.py --users $(N) --json bench-$(N).json
+
+bench-deadline: $(VENV)/installed-test
+	$(BIN)/python tests/benchmarks/deadline_overhead.py
 
 stop: $(VENV)/installed
 	@$(BIN)/flask embedded stop

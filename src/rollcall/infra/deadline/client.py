@@ -36,6 +36,10 @@ def bound_listener(listener: socket.socket) -> None:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, int(FIRST_BYTE_LIMIT))
 
 
+# Where a body goes that nobody reads; a worker serves one client at a time.
+_forgotten = bytearray(2**16)
+
+
 class ClientSocket(socket.socket):
     """The connection of a client whose request is read, answered, and over at some time.
 
@@ -87,8 +91,8 @@ class ClientSocket(socket.socket):
 
     def _drain(self) -> bytes:
         """Take in and forget what the client still sends: left unread, it would break the connection and lose the answer."""
-        until, forgotten = time.monotonic() + DRAIN_LIMIT, bytearray(2**16)
-        while time.monotonic() < until and self.recv_into(forgotten):
+        until = time.monotonic() + DRAIN_LIMIT
+        while time.monotonic() < until and self.recv_into(_forgotten):
             pass
         return b""
 

@@ -1,4 +1,4 @@
-"""The same service as ``stuck:app`` without the deadline, to measure what the deadline costs: ``bare:app``."""
+"""The service without the deadline, to measure what the deadline costs: ``without_deadline:app``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ import rollcall.app
 
 rollcall.app.DeadlineFlask = Flask  # type: ignore[assignment,misc]
 
-from stuck import app  # noqa: E402
+from wsgi import app
 
 __all__ = ["app"]
