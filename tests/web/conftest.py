@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
+from redis import Redis
 
 from browser import Browser
 from rollcall.models import User
@@ -38,3 +39,12 @@ def root_browser(browser_of: Callable[[User], Browser], root: User) -> Browser:
 @pytest.fixture
 def ann_browser(browser_of: Callable[[User], Browser], ann: User) -> Browser:
     return browser_of(ann)
+
+
+@pytest.fixture
+def cache_url(redis_url: str) -> Iterator[str]:
+    """The run's Redis, which neither holds statistics of the tests before nor keeps any for those after."""
+    with Redis.from_url(redis_url) as store:
+        store.delete("rollcall:statistics")
+        yield redis_url
+        store.delete("rollcall:statistics")

@@ -48,6 +48,38 @@ def test_they_come_from_the_cache_of_the_rest_interface(
     assert _cards(browser)["Users"] == "2"
 
 
+@pytest.mark.parametrize("store", ["redis", "files", "away", "off"])
+def test_pressing_refresh_computes_them_now(
+    make_app: Callable[..., Flask],
+    tmp_path: Path,
+    cache_url: str,
+    root: User,
+    make_user: Callable[..., User],
+    clock: Any,
+    store: str,
+) -> None:
+    url = {"redis": cache_url, "away": "redis://127.0.0.1:9/0"}.get(store)
+    app = make_app(cache_enabled=store != "off", cache_redis_url=url, home=tmp_path)
+    browser, other = Browser(app.test_client()), Browser(app.test_client())
+    browser.log_in("root", PASSWORD)
+    other.log_in("root", PASSWORD)
+    make_user()
+    clock.advance(seconds=12)
+    page = browser.press(browser.open("/dashboard?days=90"), "Refresh")
+    assert (page.address, page.toast) == ("/dashboard?days=90", "The statistics are computed anew.")
+    assert "As of 0 s ago" in page.text
+    assert _cards(browser)["Users"] == _cards(other)["Users"] == "2"
+
+
+def test_a_forged_form_refreshes_nothing_and_leads_nowhere(root_browser: Browser, ann_browser: Browser) -> None:
+    assert root_browser.open("/dashboard/refresh", "POST").status == 400
+    token = root_browser.open("/dashboard").form("Refresh").one("input", name="csrf_token")["value"]
+    data = {"csrf_token": token, "next": "//evil.example/"}
+    assert root_browser.open("/dashboard/refresh", "POST", data=data, follow=False).response.location == "/dashboard"
+    token = ann_browser.open("/profile").form("Save").one("input", name="csrf_token")["value"]
+    assert ann_browser.open("/dashboard/refresh", "POST", data={"csrf_token": token}, follow=False).status == 403
+
+
 @pytest.mark.parametrize("number", range(4))
 def test_a_card_leads_to_the_users_that_it_counts(root_browser: Browser, make_user: Callable[..., User], number: int) -> None:
     make_user(is_active=False)

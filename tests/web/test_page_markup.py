@@ -20,6 +20,7 @@ def _as_root(people: dict[str, Browser]) -> Iterator[Page]:
     for path in (
         "/dashboard",
         "/dashboard?days=365",
+        "/dashboard/system",
         "/dashboard/users",
         "/dashboard/users?search=%3Cscript%3E&is_active=true",
         "/dashboard/users?search=nobody-like-this",
@@ -162,6 +163,19 @@ def test_pages_are_kept_by_no_cache_and_their_files_for_long(pages: list[Page], 
     style = pages[0].root.one("link", rel="stylesheet")["href"]
     assert "immutable" in stranger.open(style).response.headers["Cache-Control"]
     assert "immutable" not in stranger.open(style.split("?")[0]).response.headers["Cache-Control"]
+
+
+def test_what_went_well_is_a_status_and_what_did_not_stays(root_browser: Browser, ann: User) -> None:
+    page = root_browser.press(root_browser.open(f"/dashboard/users/{ann.id}"), "Save")
+    assert page.root.one("div", role="status").text == "ann is saved."
+    assert not list(page.root.all("div", role="alert"))
+    page = root_browser.open("/profile")
+    root_browser.client.delete_cookie("rollcall")
+    page = root_browser.press(page, "Save")
+    failure = page.root.one("div", role="alert")
+    assert failure.one("button").text == "Dismiss"
+    assert {"type": "button", "hidden": ""}.items() <= failure.one("button").attributes.items()  # a script shows it
+    assert page.root.one("div", role="status").text == ""
 
 
 def test_the_script_is_a_module_of_ours(pages: list[Page]) -> None:

@@ -13,7 +13,9 @@ from rollcall.models import User
 
 SUPERUSER_PAGES = [
     "/dashboard",
+    "/dashboard/system",
     "/dashboard/users",
+    "/dashboard/users/export",
     "/dashboard/users/new",
     "/dashboard/users/1",
     "/dashboard/users/1/password",
@@ -138,6 +140,7 @@ def test_a_form_sent_after_the_session_has_ended_leads_back_to_its_page(root_bro
     referrer = {"Referer": "http://localhost/dashboard/users/new"}
     page = root_browser.press(page, "Create the user", headers=referrer, username="new", email="new@example.org")
     assert page.heading == "Log in"
+    assert "Your session has ended before this was done." in page.root.one("div", role="alert").text
     assert root_browser.press(page, "Log in", username="root", password=PASSWORD).address == "/dashboard/users/new"
 
 
@@ -146,7 +149,7 @@ def test_the_same_where_the_browser_has_dropped_its_cookie(root_browser: Browser
     root_browser.client.delete_cookie("rollcall")
     referrer = {"Referer": "http://localhost/dashboard/users/new"}
     page = root_browser.press(page, "Create the user", headers=referrer, username="new")
-    assert "Your session has ended" in page.toast
+    assert "Your session has ended before this was done." in page.root.one("div", role="alert").text
     assert root_browser.press(page, "Log in", username="root", password=PASSWORD).address == "/dashboard/users/new"
 
 

@@ -104,10 +104,29 @@ def test_other_numbers_find_no_id_and_break_nothing(root_browser: Browser, term:
     assert "The user with the id" not in page.text
 
 
-def test_nobody_matching_is_said_with_a_way_on(root_browser: Browser) -> None:
-    page = root_browser.open("/dashboard/users?search=nobody-like-this")
-    assert "Nobody matches." in page.text
+@pytest.mark.parametrize(
+    ("query", "advice"), [("search=nobody-like-this", "Try fewer letters."), ("is_active=false", "this kind")]
+)
+def test_nobody_matching_is_said_with_a_way_on(root_browser: Browser, query: str, advice: str) -> None:
+    page = root_browser.open(f"/dashboard/users?{query}&sort_by=email")
+    empty = page.root.one("div", class_="card empty")
+    assert empty.text.startswith("Nobody matches.")
+    assert advice in empty.text
     assert page.root.one(id_="range").text == "No users"
+    assert root_browser.open(empty.one("a")["href"]).address == "/dashboard/users"
+
+
+def test_who_is_alone_is_told_how_to_begin(root_browser: Browser) -> None:
+    page = root_browser.open("/dashboard/users")
+    empty = page.root.one("div", class_="card empty")
+    assert (_names(page), empty.one("strong").text) == (["root"], "You are the only user so far.")
+    assert root_browser.open(empty.one("a")["href"]).heading == "New user"
+
+
+@pytest.mark.parametrize("query", ["", "?search=root", "?is_superuser=true", "?size=1"])
+def test_who_is_not_alone_is_not_told_so(root_browser: Browser, ann: User, query: str) -> None:
+    page = root_browser.open(f"/dashboard/users{query}")
+    assert not list(page.root.all("div", class_="card empty"))
 
 
 @pytest.mark.parametrize(
@@ -181,6 +200,18 @@ def test_details_can_be_changed(root_browser: Browser, ann: User, session: Sessi
     assert (page.heading, page.toast) == ("anna", "anna is saved.")
     user = session.get_one(User, ann.id)
     assert (user.email, user.full_name, user.is_superuser) == ("anna@example.org", None, True)
+
+
+def test_what_is_copied_is_what_is_stored(root_browser: Browser, ann: User) -> None:
+    page = root_browser.press(root_browser.open(f"/dashboard/users/{ann.id}"), "Save", username="ann anderson")
+    buttons = [button for button in page.root.all("button") if "data-copy" in button.attributes]
+    assert {button.text: button["data-copy"] for button in buttons} == {
+        "Copy the id": str(ann.id),
+        "Copy the username": "ann",
+        "Copy the e-mail address": "ann@example.org",
+    }
+    # A script shows them; none of them sends the form.
+    assert all({"type": "button", "hidden": ""}.items() <= button.attributes.items() for button in buttons)
 
 
 def test_what_cannot_be_saved_is_not(root_browser: Browser, ann: User, session: Session) -> None:

@@ -151,3 +151,12 @@ def fetch(key: str, ttl: int, now: float, compute: Callable[[], Any]) -> Cached:
         if mine:
             call(lambda: store.delete(lock), None)
     return Cached(value, 0.0)
+
+
+def forget(key: str) -> None:
+    """Drop the value under ``key``, so that the next :func:`fetch` computes it; nothing where the store is away.
+
+    One that another worker is computing at this moment counts as new, and stays.
+    """
+    store = cache.cache
+    current_app.extensions["rollcall-cache-breaker"].call(lambda: store.delete(key), None)

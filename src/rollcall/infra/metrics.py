@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter as Multiset
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +81,37 @@ def registry() -> CollectorRegistry:
     except ValueError:  # gunicorn.conf.py has set no folder for them: there is one process
         return REGISTRY
     return gathered
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How often some things have happened since the service started, in all its workers.
+
+    :ivar timeouts: by route and by what the request was stuck in.
+    :ivar refusals: by route.
+    """
+
+    cache_hits: int
+    cache_misses: int
+    cache_failures: int
+    timeouts: Mapping[tuple[str, str], int]
+    refusals: Mapping[str, int]
+
+
+def counted() -> Counted:
+    """What the counters say, for a page that people read."""
+    plain: Multiset[str] = Multiset()
+    timeouts: Multiset[tuple[str, str]] = Multiset()
+    refusals: Multiset[str] = Multiset()
+    for family in registry().collect():
+        for name, labels, value, *_ in family.samples:
+            if name == "rollcall_request_timeouts_total":
+                timeouts[labels["route"], labels["stuck_in"]] += int(value)
+            elif name == "rollcall_rate_limit_refusals_total":
+                refusals[labels["route"]] += int(value)
+            elif name.startswith("rollcall_cache_") and name.endswith("_total"):
+                plain[name.removeprefix("rollcall_").removesuffix("_total")] += int(value)
+    return Counted(plain["cache_hits"], plain["cache_misses"], plain["cache_failures"], timeouts, refusals)
 
 
 def exposition() -> tuple[bytes, str]:

@@ -18,6 +18,8 @@ from rollcall.services import tally
 
 Transaction = Callable[[], AbstractContextManager[Session]]
 
+_KEY = "statistics"  # in the cache
+
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
@@ -94,7 +96,16 @@ def cached(transaction: Transaction, now: datetime, ttl: int) -> Cached:
         with transaction() as session:
             return compute(session, now).as_dict()
 
-    return cache.fetch("statistics", ttl, now.timestamp(), compute_now)
+    return cache.fetch(_KEY, ttl, now.timestamp(), compute_now)
+
+
+def refresh(transaction: Transaction, now: datetime, ttl: int) -> Cached:
+    """The statistics, computed now even if those in the cache are still good; all workers then have the new ones.
+
+    :param transaction: opens a unit of work; it commits.
+    """
+    cache.forget(_KEY)
+    return cached(transaction, now, ttl)
 
 
 def signups(session: Session, now: datetime, days: int) -> list[tuple[date, int]]:

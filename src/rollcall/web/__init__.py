@@ -7,12 +7,13 @@ from typing import Any
 from flask import Flask, Response, flash, make_response, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
 
-from rollcall.api.errors import Answer
+from rollcall.api.errors import Answer, describe
+from rollcall.errors import InvalidToken
 from rollcall.infra import request_id
-from rollcall.web import access, account, dashboard, users, wording
+from rollcall.web import access, account, dashboard, system, users, wording
 from rollcall.web.blueprint import asset, blueprint, csrf
 
-__all__ = ["account", "dashboard", "error_page", "init_app", "users", "wants_page"]
+__all__ = ["account", "dashboard", "error_page", "init_app", "system", "users", "wants_page"]
 
 # Addresses of programs: whatever is wrong there, a program reads the answer.
 _NOT_PAGES = ("/api/", "/health", "/metrics", "/openapi.json")
@@ -43,8 +44,10 @@ def wants_page() -> bool:
 def error_page(answer: Answer) -> Response:
     """An error as a page; who is not signed in (any more) is sent to log in, and comes back."""
     if answer.status == 401:
+        if request.method == "POST":
+            flash("Your session has ended before this was done. Log in to go on.", "error")
         target = access.here()
-        return _to_login(None if target == "/" else target)
+        return make_response(redirect(url_for("web.log_in_form", next=None if target == "/" else target)))
     response = make_response(render_template("error.html", answer=answer, request_id=request_id.current()), answer.status)
     response.headers.update(answer.headers)
     return response
@@ -52,14 +55,9 @@ def error_page(answer: Answer) -> Response:
 
 def _refuse_form(_error: CSRFError) -> Response:
     if not access.has_cookie():
-        flash("Your session has ended. Log in to go on.")
-        return _to_login(access.here())
+        return error_page(describe(InvalidToken()))
     message = "This form is no longer valid. Go back, reload the page and try again."
     return error_page(Answer(400, "bad_request", message))
-
-
-def _to_login(target: str | None) -> Response:
-    return make_response(redirect(url_for("web.log_in_form", next=target)))
 
 
 def _context() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import make_response, render_template, request
+from flask import flash, make_response, redirect, render_template, request, url_for
 from werkzeug import Response
 
 from rollcall.infra import runtime
@@ -32,5 +32,15 @@ def dashboard() -> Response:
         chart=chart.sign_ups(statistics.signups(session(), now, days)),
         days=days,
         choices=CHART_DAYS,
+        here=access.here(),
     )
     return make_response(page)
+
+
+@blueprint.post("/dashboard/refresh")
+@access.superuser
+def refresh() -> Response:
+    """Compute the statistics now, and go back to them."""
+    statistics.refresh(transaction, runtime.now(), runtime.settings().stats_ttl)
+    flash("The statistics are computed anew.")
+    return redirect(access.own_path(request.form.get("next")) or url_for(".dashboard"))

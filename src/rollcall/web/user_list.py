@@ -86,6 +86,10 @@ class UserList:
         total = max(self._found["total"], last)  # somebody may have signed up between the two queries
         return f"{number(first)}–{number(last)} of {'' if self._found['total_is_exact'] else 'more than '}{number(total)}"
 
+    def is_only(self, user: User) -> bool:
+        """Whether there is nobody in Rollcall but this user."""
+        return not self.chips and self._found["total"] == 1 and [person.id for person in self.users] == [user.id]
+
     @property
     def previous(self) -> str | None:
         return self._to_cursor("prev_cursor")
@@ -97,6 +101,12 @@ class UserList:
     @property
     def first(self) -> str | None:
         return self._href() if self.previous else None
+
+    @property
+    def export(self) -> str:
+        """The address of the whole list as a file."""
+        kept: dict[str, Any] = {name: value for name, value in self.values.items() if name not in (*_PLACE, "size")}
+        return url_for("web.export_users", **kept)
 
     @property
     def chips(self) -> list[Chip]:

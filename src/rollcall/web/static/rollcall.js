@@ -2,6 +2,8 @@
 
 const WAIT = 250; // milliseconds after the last key before a search starts
 
+const parse = (html) => new DOMParser().parseFromString(html, "text/html");
+
 // Instant search: the results are replaced, the address follows, and an answer that is no longer wanted is dropped.
 function searchInstantly(form) {
   let timer = 0;
@@ -22,7 +24,7 @@ function searchInstantly(form) {
     results.setAttribute("aria-busy", "true");
     try {
       const answer = await fetch(wanted, { signal: running.signal });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const page = parse(await answer.text());
       const fresh = page.getElementById("results");
       if (!fresh) return location.assign(wanted); // logged out, or an error: the page says it better
       results.replaceChildren(...fresh.childNodes);
@@ -43,6 +45,41 @@ function searchInstantly(form) {
     event.preventDefault();
     search();
   });
+}
+
+// The live parts of this page follow the server as long as somebody sees them and wants it (WCAG 2.2.2). What is around them
+// stays, and with it the focus and how far a table is scrolled.
+function keepFresh(head) {
+  const stale = document.getElementById("stale");
+  const wish = head.querySelector("[type=checkbox]");
+  let timer = 0;
+
+  const refresh = async () => {
+    clearTimeout(timer);
+    let page = null;
+    try {
+      const answer = await fetch(location.href);
+      if (answer.redirected) return location.reload(); // logged out
+      if (answer.ok) page = parse(await answer.text());
+    } catch {} // no answer at all is said like a refusal
+    stale.hidden = page !== null;
+    for (const part of page ? document.querySelectorAll("[data-live]") : []) {
+      const fresh = page.getElementById(part.id);
+      if (!fresh) return location.reload(); // another version of Rollcall
+      showLocalTimes(fresh);
+      if (fresh.innerHTML !== part.innerHTML) part.replaceChildren(...fresh.childNodes); // else it would be read out again
+    }
+    wait();
+  };
+  const wait = () => {
+    clearTimeout(timer);
+    if (wish.checked && !document.hidden) timer = setTimeout(refresh, head.dataset.refresh * 1000);
+  };
+
+  wish.closest("[hidden]").hidden = false;
+  wish.addEventListener("change", () => (wish.checked ? refresh() : wait()));
+  document.addEventListener("visibilitychange", () => (wish.checked && !document.hidden ? refresh() : wait()));
+  wait();
 }
 
 // A form that was changed and not sent asks before it is left.
@@ -94,6 +131,27 @@ function showLocalTimes(part) {
   for (const time of part.querySelectorAll("time[title]")) time.title = format.format(new Date(time.dateTime));
 }
 
+// Browsers let pages reach the clipboard on https and on this machine only.
+function copyOnPress(button) {
+  button.hidden = !navigator.clipboard;
+  const word = button.firstChild;
+  button.addEventListener("click", async () => {
+    const copied = navigator.clipboard.writeText(button.dataset.copy);
+    word.data = await copied.then(() => "Copied", () => "Not copied");
+    document.getElementById("copied").textContent = button.textContent;
+    setTimeout(() => (word.data = "Copy"), 2000);
+  });
+}
+
+// What went wrong stays to be read until its reader is done with it.
+function dismissOnPress(button) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    button.parentElement.remove();
+    document.getElementById("content").focus(); // else it would be nowhere
+  });
+}
+
 // What a part of a page needs, also one that has just come.
 function enhance(part) {
   for (const form of part.querySelectorAll("form[method=post]")) sendOnce(form);
@@ -102,5 +160,8 @@ function enhance(part) {
 
 for (const form of document.querySelectorAll("[data-search]")) searchInstantly(form);
 for (const form of document.querySelectorAll("[data-guard]")) guardChanges(form);
+for (const head of document.querySelectorAll("[data-refresh]")) keepFresh(head);
+for (const button of document.querySelectorAll("[data-dismiss]")) dismissOnPress(button);
+for (const button of document.querySelectorAll("[data-copy]")) copyOnPress(button);
 enhance(document);
 listenToKeys();
