@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response, jsonify, url_for
 
 from rollcall.api import access, paging
 from rollcall.api.blueprint import Blueprint
@@ -16,6 +16,7 @@ from rollcall.api.schemas.users import (
     UserChangeSchema,
     UserPageSchema,
     UserSchema,
+    represented,
 )
 from rollcall.infra import deadline, rate_limit, runtime
 from rollcall.infra.database import session, stream_rows, transaction
@@ -37,7 +38,8 @@ def list_users(query: dict[str, Any]) -> Any:
     Filters combine with AND. `next_cursor` and `prev_cursor`, and the `Link` header (RFC 8288), lead on at the same cost
     on the last page as on the first; `page` numbers work as well.
     """
-    return paging.user_page(session(), query)
+    body, headers = paging.user_page(session(), query)
+    return jsonify(body), headers
 
 
 @blueprint.post("")
@@ -57,14 +59,15 @@ def create_user(new: NewUser) -> Any:
 @blueprint.arguments(BulkUserSchema(many=True))
 @blueprint.response(201, UserSchema(many=True))
 @blueprint.errors(400, 409, 413, 415, 422)
-def create_users(rows: list[NewUser]) -> list[User]:
+def create_users(rows: list[NewUser]) -> Any:
     """Create many users, or none
 
     One transaction: if any row is not valid (422) or its names are taken (409), nothing is written, and `details` names
     every such row (`body.3.email`). A row may carry `password_hash` instead of `password`, or neither.
     """
     with transaction() as work:
-        return users.create_users(work, rows, runtime.now(), deadline.check)
+        made = users.create_users(work, rows, runtime.now(), deadline.check)
+    return jsonify([represented(user) for user in made]), 201
 
 
 @blueprint.get("/export")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Integer, func, literal_column, select, text, true, union_all
+from sqlalchemy import Integer, Select, func, literal_column, select, text, true, union_all
 from sqlalchemy.orm import Session
 
 from rollcall.models import user_tally, user_tally_deltas
@@ -69,14 +71,20 @@ def count(session: Session, *, is_active: bool | None = None, is_superuser: bool
     :param is_active: only users in this state; ``None``: both.
     :param is_superuser: likewise.
     """
+    users, deltas = session.execute(_counting(is_active, is_superuser)).one()
+    fold_many(session, deltas)
+    return int(users)
+
+
+@cache
+def _counting(is_active: bool | None, is_superuser: bool | None) -> Select[Any]:
+    # Built once for each of the nine: a part of every list.
     query = select(func.coalesce(func.sum(rows.c.users), 0), func.coalesce(func.sum(rows.c.deltas), 0))
     if is_active is not None:
         query = query.where(rows.c.is_active == is_active)
     if is_superuser is not None:
         query = query.where(rows.c.is_superuser == is_superuser)
-    users, deltas = session.execute(query).one()
-    fold_many(session, deltas)
-    return int(users)
+    return query
 
 
 @dataclass(frozen=True, slots=True)
