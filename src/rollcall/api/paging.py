@@ -13,7 +13,6 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from rollcall.api.schemas.users import represented
 from rollcall.errors import FieldProblem, ValidationFailed
 from rollcall.services import user_search
 from rollcall.services.user_search import Position, UserFilter
@@ -41,7 +40,7 @@ def user_page(session: Session, query: Mapping[str, Any]) -> tuple[dict[str, Any
     total = page.total
     following, previous = _encode(page.after, chosen, number + 1), _encode(page.before, chosen, number - 1)
     body = {
-        "items": [represented(user) for user in page.items],
+        "items": page.items,
         "total": total.count,
         "total_is_exact": total.exact,
         "page": number,

@@ -38,8 +38,8 @@ def list_users(query: dict[str, Any]) -> Any:
     Filters combine with AND. `next_cursor` and `prev_cursor`, and the `Link` header (RFC 8288), lead on at the same cost
     on the last page as on the first; `page` numbers work as well.
     """
-    body, headers = paging.user_page(session(), query)
-    return jsonify(body), headers
+    page, headers = paging.user_page(session(), query)
+    return jsonify(page | {"items": [represented(user) for user in page["items"]]}), headers
 
 
 @blueprint.post("")

@@ -35,6 +35,10 @@ CONNECT_TIMEOUT = 2
 # Seconds that a connection may have been idle and is believed to work: a ping for each request would cost a round trip.
 _TRUSTED = 1.0
 
+# Settings of each connection. New rows wait in a short list before they go into the search indexes: a long one would make
+# few inserts wait long for the rest (bulks ask for a long one of their own). The bitmap of a search should fit into memory.
+_OPTIONS = "-c timezone=UTC -c gin_pending_list_limit=128kB -c work_mem=32MB"
+
 # SQLSTATE classes and codes that mean "not now": connection failures, too many connections, a server that shuts down
 # or starts up, a standby that was written to, a deadlock or serialization failure that a repetition may not meet.
 # PostgreSQL manual, appendix A.
@@ -69,7 +73,7 @@ def _connector(settings: Settings) -> Callable[[], Any]:
     }
 
     def connect() -> Any:
-        options = f"-c timezone=UTC {deadline.server_options(settings.request_timeout)}"
+        options = f"{_OPTIONS} {deadline.server_options(settings.request_timeout)}"
         try:
             url = settings.database_url or embedded.ensure_running(settings.home)
             parameters = {"options": options} | defaults | parse_dsn(url)
