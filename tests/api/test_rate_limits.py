@@ -90,6 +90,12 @@ def test_capitals_make_no_other_account(try_log_in, ann):
     assert statuses == [401] * 10 + [429] * 2
 
 
+def test_username_and_e_mail_are_one_account(try_log_in, ann):
+    names = [ann.username, ann.email] * 6
+    statuses = [try_log_in(name, address=f"203.0.113.{number}").status_code for number, name in enumerate(names)]
+    assert statuses == [401] * 10 + [429] * 2
+
+
 def test_unknown_accounts_are_limited_like_known_ones(try_log_in):
     assert count(try_log_in("ghost", address=f"203.0.113.{number}") for number in range(11)) == {401: 10, 429: 1}
 

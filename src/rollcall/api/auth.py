@@ -11,7 +11,7 @@ from rollcall.api.schemas.auth import CredentialsSchema, LogoutQuerySchema, Toke
 from rollcall.api.schemas.users import RegistrationSchema, UserSchema
 from rollcall.errors import RegistrationClosed
 from rollcall.infra import rate_limit, runtime
-from rollcall.infra.database import transaction
+from rollcall.infra.database import session, transaction
 from rollcall.models import User
 from rollcall.services import accounts, users
 from rollcall.services.user_fields import NewUser
@@ -32,8 +32,8 @@ def register(new: NewUser) -> User:
     """
     if not runtime.settings().registration_enabled:
         raise RegistrationClosed
-    with transaction() as session:
-        return users.create_user(session, new, runtime.now())
+    with transaction() as work:
+        return users.create_user(work, new, runtime.now())
 
 
 @blueprint.post("/login")
@@ -49,9 +49,9 @@ def log_in(credentials: dict[str, str]) -> dict[str, Any]:
     password gets 403.
     """
     lifetime = timedelta(minutes=runtime.settings().session_minutes)
-    tried = rate_limit.per_account_tried(rate_limit.LOG_IN_LIMIT, "login", credentials["username"])
-    with tried, transaction() as session:
-        token = accounts.log_in(session, **credentials, now=runtime.now(), lifetime=lifetime)
+    account = accounts.tried(session(), credentials["username"])
+    with rate_limit.per_account_tried(rate_limit.LOG_IN_LIMIT, "login", account), transaction() as work:
+        token = accounts.log_in(work, **credentials, now=runtime.now(), lifetime=lifetime)
     return {"access_token": token, "token_type": "bearer", "expires_in": int(lifetime.total_seconds())}
 
 
@@ -62,8 +62,8 @@ def log_in(credentials: dict[str, str]) -> dict[str, Any]:
 @blueprint.errors(422)
 def log_out(query: dict[str, bool]) -> None:
     """End this session, or all of the user's"""
-    with transaction() as session:
-        accounts.log_out(session, access.identity(), everywhere=query["all"])
+    with transaction() as work:
+        accounts.log_out(work, access.identity(), everywhere=query["all"])
 
 
 @blueprint.get("/me")

@@ -71,10 +71,10 @@ def per_address(limit: str, scope: str) -> RouteLimit:
     return limiter.shared_limit(limit, scope)
 
 
-def per_account_tried(limit: str, scope: str, name: str) -> RouteLimit:
+def per_account_tried(limit: str, scope: str, account: str) -> RouteLimit:
     """A context that counts a try at an account, known or not, from wherever it comes, for all routes of one scope."""
     # Hashed: a name may hold what Redis cannot store, and Redis need not hold people's addresses.
-    digest = hashlib.sha256(name.lower().encode("utf-8", "surrogatepass")).hexdigest()
+    digest = hashlib.sha256(account.encode("utf-8", "surrogatepass")).hexdigest()
     return limiter.shared_limit(limit, scope, key_func=lambda: f"tried:{digest}")
 
 

@@ -38,6 +38,15 @@ def named(name: str) -> ColumnElement[bool]:
     return key == func.lower(literal(name))
 
 
+def tried(session: Session, username: str) -> str:
+    """Which account a log-in tries, to count tries by: the same for a user's username and e-mail, in any case.
+
+    :param username: the username, or the e-mail address, of a user or of nobody.
+    """
+    found = session.scalars(select(User.id).where(named(username))).one_or_none() if _can_be_stored(username) else None
+    return f"nobody {username.lower()}" if found is None else f"user {found}"
+
+
 def log_in(session: Session, username: str, password: str, now: datetime, lifetime: timedelta) -> str:
     """Check a password and open a session.
 
@@ -51,7 +60,7 @@ def log_in(session: Session, username: str, password: str, now: datetime, lifeti
     :raises InactiveAccount: the right password of a deactivated user.
     """
     user = None
-    if len(username) <= _NAME_MAX and is_storable(username):
+    if _can_be_stored(username):
         user = session.execute(select(User.id, User.password_hash, User.is_active).where(named(username))).one_or_none()
     verdict = passwords.verify(password[: _PASSWORD_MAX + 1], user.password_hash if user else None)
     if user is None or not verdict.ok:
@@ -115,6 +124,10 @@ def end_sessions(session: Session, user_id: int, *, keep: int | None = None) -> 
     if keep is not None:
         query = query.where(UserSession.id != keep)
     session.execute(query)
+
+
+def _can_be_stored(name: str) -> bool:
+    return len(name) <= _NAME_MAX and is_storable(name)
 
 
 def _sweep(session: Session, now: datetime) -> None:

@@ -76,7 +76,8 @@ def log_in() -> Response:
     form, target = Form.sent(), access.own_path(request.form.get("next"))
     try:
         given = form.load(CredentialsSchema())
-        with rate_limit.per_account_tried(rate_limit.LOG_IN_LIMIT, "login", given["username"]), transaction() as work:
+        account = accounts.tried(session(), given["username"])
+        with rate_limit.per_account_tried(rate_limit.LOG_IN_LIMIT, "login", account), transaction() as work:
             opened = accounts.log_in(work, **given, now=runtime.now(), lifetime=_lifetime())
     except (ValidationFailed, InvalidCredentials, InactiveAccount) as error:
         return form.refuse(error).page("login.html", next=target)
