@@ -284,7 +284,7 @@ def test_name_of_a_deleted_user_is_free_again(as_root, ann):
         ("GET", "/auth/me", None, 1),
         ("POST", "/auth/logout", None, 2),
         ("POST", "/auth/register", BOB, 1),
-        ("POST", "/auth/login", {"username": "ann", "password": PASSWORD}, 3),
+        ("POST", "/auth/login", {"username": "ann", "password": PASSWORD}, 4),  # whose tries to count; hash; session; sweep
     ],
 )
 def test_requests_take_few_statements(as_root, ann, statements, method, path, body, count):
