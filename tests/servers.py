@@ -62,7 +62,8 @@ def postgres() -> Iterator[str]:
 
 def _database_on(url: str) -> Iterator[str]:
     name = f"rollcall_test_{secrets.token_hex(6)}"
-    _execute(url, f"CREATE DATABASE {name}")
+    # From template0, which nobody can be connected to: an autovacuum of template1 would be in the way.
+    _execute(url, f"CREATE DATABASE {name} TEMPLATE template0")
     try:
         yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
     finally:
