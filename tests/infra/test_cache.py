@@ -5,34 +5,20 @@ from __future__ import annotations
 import json
 import pickle
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
 
 import pytest
 from flask import Flask
-from redis import Redis
 
-import servers
 from rollcall.infra import cache, metrics
 from rollcall.infra.cache import Cached
 from threads import together
 
 NOW = 1_790_000_000.0
 TTL = 60
-
-
-@pytest.fixture
-def redis() -> Iterator[servers.RedisProcess]:
-    with servers.RedisProcess() as server:
-        yield server
-
-
-@pytest.fixture
-def store(redis) -> Iterator[Redis]:
-    with Redis.from_url(redis.url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -22,18 +22,6 @@ def _same_start() -> Iterator[None]:
 
 
 @pytest.fixture
-def redis() -> Iterator[servers.RedisProcess]:
-    with servers.RedisProcess() as server:
-        yield server
-
-
-@pytest.fixture
-def store(redis) -> Iterator[Redis]:
-    with Redis.from_url(redis.url) as client:
-        yield client
-
-
-@pytest.fixture
 def client(make_app, redis) -> FlaskClient:
     return make_app(rate_limit_enabled=True, rate_limit_redis_url=redis.url).test_client()
 

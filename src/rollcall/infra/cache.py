@@ -20,7 +20,7 @@ from flask_caching import Cache
 from flask_caching.backends import FileSystemCache
 from redis.exceptions import RedisError
 
-from rollcall.infra import deadline, metrics, state
+from rollcall.infra import deadline, metrics, redis_options, state
 from rollcall.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 cache = Cache()
 
 # Seconds.
-REDIS_TIMEOUT = 0.2  # one operation; past it the store counts as away
 RETRY_AFTER = 2.0  # how long a store that failed is left alone
 _LOCK_LIFE = 5  # a worker that died while it recomputed holds up the others no longer than this
 _COLD_WAIT = 0.5  # how long to wait for another worker's first value
@@ -75,7 +74,7 @@ class _Breaker:
 
     def call(self, operation: Callable[[], Any], otherwise: Any) -> Any:
         # A request that is nearly out of time does not ask, since it could not wait for the answer.
-        if time.monotonic() < self._closed_until or deadline.within(REDIS_TIMEOUT) < REDIS_TIMEOUT:
+        if time.monotonic() < self._closed_until or deadline.within(redis_options.TIMEOUT) < redis_options.TIMEOUT:
             return otherwise
         try:
             return operation()
@@ -92,12 +91,10 @@ def init_app(app: Flask, settings: Settings) -> None:
     if not settings.cache_enabled:
         config |= {"CACHE_TYPE": "NullCache", "CACHE_NO_NULL_WARNING": True}
     elif settings.cache_redis_url:
-        timeouts = {"socket_timeout": REDIS_TIMEOUT, "socket_connect_timeout": REDIS_TIMEOUT}
-        # redis-py retries by default, which multiplies every timeout.
         config |= {
             "CACHE_TYPE": "RedisCache",
             "CACHE_REDIS_URL": settings.cache_redis_url,
-            "CACHE_OPTIONS": timeouts | {"retry": None},
+            "CACHE_OPTIONS": dict(redis_options.OPTIONS),
         }
     else:
         folder = state.make(settings.home) / "cache"

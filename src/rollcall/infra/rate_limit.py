@@ -8,17 +8,13 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from typing import Any
 
 from flask import Flask, Response, g
 from flask_limiter import HeaderNames, Limiter, RouteLimit
 from flask_limiter.util import get_remote_address
 
-from rollcall.infra import runtime
+from rollcall.infra import redis_options, runtime
 from rollcall.settings import Settings
-
-# Seconds for one operation; past it Redis counts as away. (redis-py retries by default, which multiplies every timeout.)
-_REDIS_OPTIONS: dict[str, Any] = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2, "retry": None}
 
 SUPERUSER_LIMIT = "600/minute"
 LOG_IN_LIMIT = "10 per 5 minutes"  # for each address, and for each account tried
@@ -46,7 +42,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     url = settings.rate_limit_redis_url
     # The library has a name of its own for a Redis on a Unix socket.
     app.config["RATELIMIT_STORAGE_URI"] = url.replace("unix://", "redis+unix://", 1) if url else "memory://"
-    app.config["RATELIMIT_STORAGE_OPTIONS"] = _REDIS_OPTIONS if url else {}
+    app.config["RATELIMIT_STORAGE_OPTIONS"] = redis_options.OPTIONS if url else {}
     # Registered before the limiter's own after_request, so it runs after it.
     app.after_request(_standard_headers)
     limiter.init_app(app)

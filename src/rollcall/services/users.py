@@ -156,11 +156,6 @@ def delete_user(session: Session, user_id: int) -> None:
     session.flush()
 
 
-def has_superuser(session: Session) -> bool:
-    """Whether anybody can administer this service yet."""
-    return bool(session.scalars(select(_active_superusers().exists())).one())
-
-
 def _active_superusers() -> Select[int]:
     # Who has no password cannot log in, and so administers nothing: synthetic and imported users are often such.
     return select(User.id).where(User.is_superuser, User.is_active, User.password_hash.is_not(None))
