@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench bench-deadline stop help
+.PHONY: run test browser check bench bench-deadline stop help
 
 help:
 	@echo "make run    serve on http://127.0.0.1:8000 (installs, migrates; gunicorn's GUNICORN_CMD_ARGS apply)"
 	@echo "make test   run the tests against a PostgreSQL and a Redis of their own"
+	@echo "make browser  run the tests in a real browser (apt-get install chromium)"
 	@echo "make check  linters, types and the direction of imports"
 	@echo "make bench  measure with N users (make bench N=10000000)"
 	@echo "make bench-deadline  measure what the deadline costs a request"
@@ -20,6 +21,10 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	$(BIN)/pytest
+
+browser: $(VENV)/installed-browser
+	@command -v chromium chromium-browser >/dev/null || { echo "There is no Chromium: apt-get install chromium"; exit 1; }
+	$(BIN)/pytest -m browser
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check
@@ -40,7 +45,8 @@ stop: $(VENV)/installed
 $(VENV)/installed: EXTRAS = embedded
 $(VENV)/installed-test: EXTRAS = test
 $(VENV)/installed-dev: EXTRAS = dev
-$(VENV)/installed $(VENV)/installed-test $(VENV)/installed-dev: setup.cfg constraints.txt
+$(VENV)/installed-browser: EXTRAS = browser
+$(VENV)/installed $(VENV)/installed-test $(VENV)/installed-dev $(VENV)/installed-browser: setup.cfg constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Rollcall needs Python 3.11 or newer: make PYTHON=python3.11 …")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing rollcall[$(EXTRAS)] into $(VENV) …"

@@ -1,0 +1,162 @@
+"""A browser with a screen: the real service that it opens, and a watch on what no page may do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import flask_migrate
+from flask import Flask
+from playwright.sync_api import BrowserContext, ConsoleMessage, Request, WebError
+from redis import Redis
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.orm import Session
+
+import databases
+import servers
+from facts import PASSWORD_HASH
+from rollcall.infra import runtime
+from rollcall.infra.runtime import utc_now
+from rollcall.models import User, UserSession
+from rollcall.services import accounts, first_superuser, seeds
+from rollcall.settings import Settings
+from service import wait_for_workers
+
+SEEDED = 120
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PATIENCE = 10_000
+"""Milliseconds that anything may take to appear; a shared machine may be slow, and no test waits longer than it must."""
+
+
+@dataclass
+class Site:
+    """A service at work: two gunicorn workers, a database and a Redis.
+
+    :ivar app: an application on the same database with the same secret key, not the one that serves.
+    :ivar engine: the test's own way to the database, to look and to prepare.
+    """
+
+    url: str
+    app: Flask
+    engine: Engine
+    redis_url: str
+    _made: int = 0
+
+    def empty(self) -> None:
+        """Take everybody away, and the statistics that are kept of them."""
+        with self.engine.begin() as connection:
+            connection.execute(text("TRUNCATE users RESTART IDENTITY CASCADE"))
+        self.forget_statistics()
+
+    def forget_statistics(self) -> None:
+        """Have the next page compute them."""
+        with Redis.from_url(self.redis_url) as store:
+            store.delete("rollcall:statistics")
+
+    def seed(self, count: int = SEEDED) -> None:
+        """Add synthetic users, always the same ones, who signed up over the last three years."""
+        with Session(self.engine) as session:
+            seeds.seed_users(session, count, seed=1, now=utc_now(), progress=lambda _: None)
+            session.commit()
+
+    def add(self, **fields: Any) -> User:
+        """Add a user; the password is that of all tests."""
+        self._made += 1
+        name = f"person{self._made}"
+        defaults = {"username": name, "email": f"{name}@example.org", "password_hash": PASSWORD_HASH}
+        with Session(self.engine, expire_on_commit=False) as session:
+            user = User(**{**defaults, "created_at": utc_now(), "updated_at": utc_now(), **fields})
+            session.add(user)
+            session.commit()
+            session.refresh(user)
+        return user
+
+    def find(self, username: str) -> User:
+        with Session(self.engine) as session:
+            return session.query(User).filter_by(username=username).one()
+
+    def sign_in(self, context: BrowserContext, user: User) -> None:
+        """Give a browser a new session of a user, as logging in would."""
+        self._made += 1
+        token = f"browser-{user.id}-{self._made}"
+        with Session(self.engine) as session:
+            expires = utc_now() + timedelta(hours=12)
+            session.add(UserSession(user_id=user.id, token_hash=accounts._digest(token), expires_at=expires))
+            session.commit()
+        context.add_cookies([{"name": "rollcall", "value": self._cookie(token), "url": self.url, "httpOnly": True}])
+
+    def _cookie(self, token: str) -> str:
+        client = self.app.test_client()
+        with client.session_transaction() as cookie:
+            cookie["token"] = token
+        found = client.get_cookie("rollcall")
+        assert found
+        return found.value
+
+    def set_up_path(self) -> str:
+        """The one-time link for the first superuser."""
+        return first_superuser.link_path(str(self.app.secret_key))
+
+
+@contextmanager
+def serve(settings: Settings, redis_url: str, **environment: str) -> Iterator[Site]:
+    """The service on a database of its own, without rate limits, which would make tests depend on each other."""
+    with databases.application(settings, utc_now) as app:
+        with app.app_context():
+            flask_migrate.upgrade()
+            url = str(runtime.settings().database_url)
+        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
+        given = {
+            "DATABASE_URL": url,
+            "REDIS_URL": redis_url,
+            "SECRET_KEY": str(app.secret_key),
+            "ROLLCALL_RATE_LIMIT_ENABLED": "false",
+        }
+        with servers.gunicorn(given | environment) as server:
+            wait_for_workers(server)
+            yield Site(server.url, app, engine, redis_url)
+        engine.dispose()
+
+
+@dataclass
+class Watch:
+    """What the pages of a browser did that none may: errors on the console, uncaught exceptions, violations of the
+    Content-Security-Policy (which Chromium tells on the console), and requests that leave the origin.
+
+    The browser itself notes each answer that is 4xx or 5xx; where that answer is a page, it is one that a test asked for.
+    :ivar allowed: what else a test expects on the console, each a part of its text.
+    """
+
+    url: str
+    faults: list[str] = field(default_factory=list)
+    allowed: list[str] = field(default_factory=list)
+    _opened: set[str] = field(default_factory=set)
+
+    def follow(self, context: BrowserContext) -> None:
+        context.on("console", self._console)
+        context.on("weberror", self._error)
+        context.on("request", self._request)
+
+    def allow(self, part: str) -> None:
+        self.allowed.append(part)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type not in ("error", "warning"):
+            return
+        if message.text.startswith("Failed to load resource") and message.location.get("url") in self._opened:
+            return
+        if not any(part in message.text for part in self.allowed):
+            self.faults.append(f"console: {message.text} ({message.location})")
+
+    def _error(self, error: WebError) -> None:
+        self.faults.append(f"uncaught: {error.error}")
+
+    def _request(self, request: Request) -> None:
+        if request.is_navigation_request():
+            self._opened.add(request.url)
+        if urlsplit(request.url).scheme not in ("data", "blob") and not request.url.startswith(self.url + "/"):
+            self.faults.append(f"left the origin: {request.url}")
