@@ -162,8 +162,7 @@ def test_pool_is_told_with_five_numbers_that_agree(as_root):
     [worker] = report["workers"]
     assert set(worker) == five | {"pid"}
     assert {name: worker[name] for name in five} == {name: report[name] for name in five}
-    # The request that asks holds one connection itself.
-    assert (report["pool_size"], report["checked_out"], report["overflow"]) == (2, 1, 0)
+    assert (report["pool_size"], report["checked_out"], report["overflow"]) == (2, 0, 0)
     assert report["total_connections"] == report["checked_in"] + report["checked_out"]
 
 
@@ -172,8 +171,8 @@ def test_connections_that_are_held_are_told(app, as_root):
         engine = app.extensions["sqlalchemy"].engine
     with engine.connect(), engine.connect(), engine.connect():
         report = as_root.get("/metrics/database").json
-    assert (report["checked_out"], report["overflow"]) == (4, 2)
-    assert as_root.get("/metrics/database").json["checked_out"] == 1
+    assert (report["checked_out"], report["overflow"]) == (3, 2)
+    assert as_root.get("/metrics/database").json["checked_out"] == 0
 
 
 def test_plain_users_do_not_see_the_pools(as_ann):

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
-from sqlalchemy import text
+from sqlalchemy import Float, Text, bindparam, func, select, text
 
 from rollcall.app import create_app
-from rollcall.infra import cache, deadline
+from rollcall.infra import cache, deadline, reading
 from rollcall.infra.database import db, session, transaction
 from rollcall.services import passwords
 from rollcall.settings import Settings
@@ -57,6 +57,15 @@ def answer() -> str:
 @stuck.get("/sql")
 def sql() -> str:
     session().execute(text("SELECT pg_sleep(:seconds) /* marked */"), {"seconds": seconds("seconds")})
+    return "done"
+
+
+SLEEP = reading.Statement(select(func.pg_sleep(bindparam("seconds", type_=Float)).cast(Text)))
+
+
+@stuck.get("/read")
+def read() -> str:
+    reading.rows(session(), SLEEP, seconds=seconds("seconds"))
     return "done"
 
 

@@ -45,6 +45,7 @@ def assert_timed_out(reply: Reply, limit: float = 1.0) -> None:
     "path",
     [
         "sql?seconds=30",
+        "read?seconds=30",
         "swallow",
         "swallow-everything",
         "sleep?seconds=30",
@@ -100,7 +101,7 @@ def working_backend(observer: Observer) -> int:
     raise AssertionError("no statement arrived at the server")
 
 
-@pytest.mark.parametrize("path", ["sql?seconds=0.5", "write?key=frozen&sql=0.5"])
+@pytest.mark.parametrize("path", ["sql?seconds=0.5", "read?seconds=0.5", "write?key=frozen&sql=0.5"])
 def test_frozen_backend(server: Server, observer: Observer, path: str) -> None:
     before = server.get("state").json["pid"]
     thread, replies = in_background(lambda: server.get(path))

@@ -59,7 +59,7 @@ def test_pools_of_all_workers_are_told_from_the_start(service, headers):
     for worker in report["workers"]:
         assert worker["pool_size"] == 2
         assert worker["total_connections"] == worker["checked_in"] + worker["checked_out"]
-    assert report["checked_out"] == 1
+    assert report["checked_out"] == 0
 
 
 def test_metrics_are_summed_over_workers(service):

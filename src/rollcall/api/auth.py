@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from flask import jsonify
+
 from rollcall.api import access
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.schemas.auth import CredentialsSchema, LogoutQuerySchema, TokenSchema
-from rollcall.api.schemas.users import RegistrationSchema, UserSchema
+from rollcall.api.schemas.users import RegistrationSchema, UserSchema, represented
 from rollcall.errors import RegistrationClosed
 from rollcall.infra import rate_limit, runtime
 from rollcall.infra.database import session, transaction
@@ -71,6 +73,6 @@ def log_out(query: dict[str, bool]) -> None:
 @rate_limit.limiter.limit("30/minute")
 @blueprint.response(200, UserSchema)
 @blueprint.errors(429)
-def me() -> User:
+def me() -> Any:
     """The user who asks"""
-    return access.identity().user
+    return jsonify(represented(access.identity().user))

@@ -89,9 +89,9 @@ def export_users(query: dict[str, Any]) -> Response:
 @access.self_or_superuser
 @blueprint.response(200, UserSchema)
 @blueprint.errors(404, 429)
-def get_user(user_id: int) -> User:
+def get_user(user_id: int) -> Any:
     """One user"""
-    return users.get_user(session(), user_id)
+    return jsonify(represented(users.read_user(session(), user_id)))
 
 
 @blueprint.patch("/<user_id:user_id>")

@@ -96,6 +96,7 @@ def _interruptible_waits() -> Iterator[None]:
 
 def _wait(connection: Any) -> None:
     interrupted = False
+    status = connection.status
     while True:
         try:
             state = connection.poll()
@@ -105,9 +106,12 @@ def _wait(connection: Any) -> None:
             writing = [connection] if state == extensions.POLL_WRITE else []
             select.select(reading, writing, [])
         except KeyboardInterrupt:
+            if status not in (extensions.STATUS_READY, extensions.STATUS_BEGIN):
+                raise  # still connecting: there is nothing to cancel
             interrupted = True
             connection.cancel()
-    if interrupted and connection.info.transaction_status == extensions.TRANSACTION_STATUS_INTRANS:
+    was_commit = status == extensions.STATUS_BEGIN and connection.info.transaction_status == extensions.TRANSACTION_STATUS_IDLE
+    if interrupted and not was_commit:
         # The statement was faster than the cancel. psycopg2 now closes the connection, which rolls back. (Was it the
         # COMMIT, then the work is done, and that will be said.)
         raise KeyboardInterrupt

@@ -16,7 +16,7 @@ import psycopg2
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from psycopg2.extensions import parse_dsn
-from sqlalchemy import Engine, Row, Select, event
+from sqlalchemy import Connection, Engine, Row, Select, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
@@ -38,6 +38,8 @@ _TRUSTED = 1.0
 # Settings of each connection. New rows wait in a short list before they go into the search indexes: a long one would make
 # few inserts wait long for the rest (bulks ask for a long one of their own). The bitmap of a search should fit into memory.
 _OPTIONS = "-c timezone=UTC -c gin_pending_list_limit=128kB -c work_mem=32MB"
+
+_READS = "reads"  # in a session's ``info``: it does not open transactions
 
 # SQLSTATE classes and codes that mean "not now": connection failures, too many connections, a server that shuts down
 # or starts up, a standby that was written to, a deadlock or serialization failure that a repetition may not meet.
@@ -102,14 +104,21 @@ def _guard(engine: Engine) -> None:
 
     @event.listens_for(engine, "handle_error", retval=True)
     def _name_unavailable(context: ExceptionContext) -> BaseException | None:
-        original = context.original_exception
-        if not isinstance(original, psycopg2.Error):
-            return None
-        code = original.pgcode or ""
-        lost = isinstance(original, psycopg2.OperationalError | psycopg2.InterfaceError) and not code
-        if context.is_disconnect or lost or code.startswith(_UNAVAILABLE):
-            return DatabaseUnavailable(code or type(original).__name__)
+        return unavailable(context.original_exception, lost=context.is_disconnect)
+
+
+def unavailable(error: BaseException, *, lost: bool) -> DatabaseUnavailable | None:
+    """The error to raise for one of the driver's that means "not now"; ``None`` for any other.
+
+    :param lost: whether the connection is known to be gone.
+    """
+    if not isinstance(error, psycopg2.Error):
         return None
+    code = error.pgcode or ""
+    nameless = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) and not code
+    if lost or nameless or code.startswith(_UNAVAILABLE):
+        return DatabaseUnavailable(code or type(error).__name__)
+    return None
 
 
 def _ping(connection: Any) -> None:
@@ -129,11 +138,16 @@ def session() -> Session:
     That saves two of four round trips of a simple read. What a service writes here (a fold of the tally) is done at once.
     """
     work = db.session()
-    if not work.in_transaction():
-        # Set on the driver's connection: by way of an isolation level, psycopg2 would ask the server twice.
-        connection: Any = work.connection().connection.dbapi_connection
-        connection.autocommit = True
+    work.info[_READS] = True
     return work
+
+
+@event.listens_for(Session, "after_begin")
+def _without_begin(work: Session, _transaction: object, connection: Connection) -> None:
+    if work.info.get(_READS):
+        # Set on the driver's connection: by way of an isolation level, psycopg2 would ask the server twice.
+        driver: Any = connection.connection.dbapi_connection
+        driver.autocommit = True
 
 
 @contextmanager
@@ -144,6 +158,8 @@ def transaction() -> Iterator[Session]:
     """
     work = db.session()
     work.commit()  # ends the reading before, if there was any; what was read stays as it was read
+    work.info[_READS] = False
+    work.begin()
     try:
         yield work
         work.flush()

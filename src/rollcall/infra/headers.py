@@ -13,15 +13,18 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+# What belongs to one user is kept by no cache, unless the route says otherwise.
+_DEFAULTS = SECURITY_HEADERS | {"Cache-Control": "no-store"}
+
 
 def init_app(app: Flask) -> None:
     @app.after_request
     def _secure(response: Response) -> Response:
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
+        headers = response.headers
+        present = {name.lower() for name, _ in headers}
+        for name, value in _DEFAULTS.items():
+            if name.lower() not in present:
+                headers.add(name, value)
         if request.is_secure:
-            response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
-        # What belongs to one user is kept by no cache, unless the route says otherwise.
-        if "Cache-Control" not in response.headers:
-            response.headers["Cache-Control"] = "no-store"
+            headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
         return response

@@ -20,6 +20,7 @@ class _Publisher:
 
     def __init__(self) -> None:
         self.engine: Engine | None = None
+        self._gauges: list[Any] = []
         self._published: tuple[int, ...] = ()
 
     def publish(self, *_: Any) -> None:
@@ -29,10 +30,13 @@ class _Publisher:
         pool = cast(QueuePool, self.engine.pool)
         # SQLAlchemy counts overflow from -pool_size up; below 0 it only says that the pool is not yet full.
         counts = (pool.size(), pool.checkedin(), pool.checkedout(), max(0, pool.overflow()))
-        if (os.getpid(), *counts) != self._published:  # a forked worker has all of its own to tell
-            self._published = (os.getpid(), *counts)
-            for state, value in zip(_STATES, counts, strict=True):
-                metrics.POOL.labels(state).set(value)
+        told = (*counts, os.getpid())  # a forked worker has all of its own to tell
+        if told != self._published:
+            self._published = told
+            if not self._gauges:  # not made sooner: the master, which only forks, would count as a worker
+                self._gauges = [metrics.POOL.labels(state) for state in _STATES]
+            for gauge, value in zip(self._gauges, counts, strict=True):
+                gauge.set(value)
 
 
 def init_app(app: Flask) -> None:

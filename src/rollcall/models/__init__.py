@@ -3,6 +3,6 @@
 from .base import Base
 from .session import UserSession
 from .tally import user_tally, user_tally_deltas
-from .user import User
+from .user import RECORD, User, UserRecord
 
-__all__ = ["Base", "User", "UserSession", "user_tally", "user_tally_deltas"]
+__all__ = ["RECORD", "Base", "User", "UserRecord", "UserSession", "user_tally", "user_tally_deltas"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     ARRAY,
@@ -69,6 +69,19 @@ class User(Base):
     )
 
 
+class UserRecord(NamedTuple):
+    """What anybody is shown of a user, as it was read; the columns of every answer, in their order."""
+
+    id: int
+    email: str
+    username: str
+    full_name: str | None
+    is_active: bool
+    is_superuser: bool
+    created_at: datetime
+    updated_at: datetime
+
+
 # Expressions that have an index are spelled as PostgreSQL prints them, so that `flask db check` can compare them.
 _EMAIL_LOWER: ColumnElement[str] = literal_column("lower(email::text)", Text)
 _USERNAME_LOWER: ColumnElement[str] = literal_column("lower(username::text)", Text)
@@ -88,6 +101,8 @@ SHORT_GRAMS: ColumnElement[Any] = literal_column(
 )
 
 _users = cast(Table, User.__table__)
+RECORD = tuple(_users.c[name] for name in UserRecord._fields)
+"""The columns of a :class:`UserRecord`."""
 _short_grams = SHORT_GRAMS.label("short_grams")
 Index("uq_users_email", _EMAIL_LOWER, unique=True, _table=_users)
 Index("uq_users_username", _USERNAME_LOWER, unique=True, _table=_users)

@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, lit
 from sqlalchemy.orm import Session
 
 from rollcall.errors import InactiveAccount, InvalidCredentials, InvalidToken
-from rollcall.models import User, UserSession
+from rollcall.infra import reading
+from rollcall.models import RECORD, User, UserRecord, UserSession
 from rollcall.models.user import EMAIL_KEY, USERNAME_KEY
 from rollcall.services import passwords
 from rollcall.services.user_fields import is_storable
@@ -26,9 +27,9 @@ _PASSWORD_MAX = 128
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who makes a request, and in which session."""
+    """Who makes a request, and in which session; as it was when the request began."""
 
-    user: User
+    user: UserRecord
     session_id: int
 
 
@@ -87,9 +88,9 @@ def log_in(session: Session, username: str, password: str, now: datetime, lifeti
     return token
 
 
-# Built once: it is the first query of every request.
-_IDENTIFY = (
-    select(User, UserSession.id)
+# The first query of every request.
+_IDENTIFY = reading.Statement(
+    select(*RECORD, UserSession.id)
     .join(UserSession, UserSession.user_id == User.id)
     .where(UserSession.token_hash == bindparam("digest"), UserSession.expires_at > bindparam("now"), User.is_active)
 )
@@ -100,10 +101,11 @@ def identify(session: Session, token: str, now: datetime) -> Identity:
 
     :raises InvalidToken: unknown, expired or revoked, or the user is not active any more.
     """
-    found = session.execute(_IDENTIFY, {"digest": _digest(token), "now": now}).one_or_none()
-    if found is None:
+    found = reading.rows(session, _IDENTIFY, digest=_digest(token), now=now)
+    if not found:
         raise InvalidToken
-    return Identity(found[0], found[1])
+    *user, session_id = found[0]
+    return Identity(UserRecord(*user), session_id)
 
 
 def log_out(session: Session, identity: Identity, *, everywhere: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, literal, tuple_
@@ -34,9 +35,9 @@ class Position:
     backwards: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """A sort key and a direction; ties are broken by id."""
+    """A sort key and a direction; ties are broken by id. There is one of each kind."""
 
     key: ColumnElement[Any]
     descending: bool
@@ -52,11 +53,15 @@ class Order:
 
     def beyond(self, position: Position) -> ColumnElement[bool]:
         """The rows that come after a position in this order (a row comparison, which an index on the key can serve)."""
-        here = tuple_(self.key, User.__table__.c.id)
-        there = tuple_(literal(position.key), literal(position.id))
+        return self.beyond_row(literal(position.key), literal(position.id))
+
+    def beyond_row(self, key: ColumnElement[Any], user_id: ColumnElement[int]) -> ColumnElement[bool]:
+        """Likewise, of the row with this sort key and id."""
+        here, there = tuple_(self.key, User.__table__.c.id), tuple_(key, user_id)
         return here < there if self.descending else here > there
 
 
+@cache
 def of(sort_by: SortBy, sort_order: SortOrder, *, backwards: bool = False) -> Order:
     """The order of a list, or its reverse."""
     return Order(_KEYS[sort_by], (sort_order == "desc") != backwards)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cache
-from typing import Any
 
-from sqlalchemy import Integer, Select, func, literal_column, select, text, true, union_all
+from sqlalchemy import Integer, func, literal_column, select, text, true, union_all
 from sqlalchemy.orm import Session
 
+from rollcall.infra import reading
 from rollcall.models import user_tally, user_tally_deltas
 
 # Reading 2,000 deltas takes less than a millisecond; past them, a reader folds.
@@ -71,20 +71,20 @@ def count(session: Session, *, is_active: bool | None = None, is_superuser: bool
     :param is_active: only users in this state; ``None``: both.
     :param is_superuser: likewise.
     """
-    users, deltas = session.execute(_counting(is_active, is_superuser)).one()
+    [(users, deltas)] = reading.rows(session, _counting(is_active, is_superuser))
     fold_many(session, deltas)
     return int(users)
 
 
 @cache
-def _counting(is_active: bool | None, is_superuser: bool | None) -> Select[Any]:
-    # Built once for each of the nine: a part of every list.
+def _counting(is_active: bool | None, is_superuser: bool | None) -> reading.Statement:
+    # Made once for each of the nine: a part of every list.
     query = select(func.coalesce(func.sum(rows.c.users), 0), func.coalesce(func.sum(rows.c.deltas), 0))
     if is_active is not None:
         query = query.where(rows.c.is_active == is_active)
     if is_superuser is not None:
         query = query.where(rows.c.is_superuser == is_superuser)
-    return query
+    return reading.Statement(query)
 
 
 @dataclass(frozen=True, slots=True)

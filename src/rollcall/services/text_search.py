@@ -17,9 +17,9 @@ from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Select, Subquery, Text, case, func, literal, select, true
 from sqlalchemy.dialects.postgresql import array
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
-from rollcall.models import User
+from rollcall.models import RECORD, User, UserRecord
 from rollcall.models.user import GAPS, LETTERS, SHORT_GRAMS
 from rollcall.services import list_order
 from rollcall.services.list_order import Position, SortBy, SortOrder
@@ -34,7 +34,7 @@ TERM_MAX = 100
 _NOT_IN_A_TERM = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
 _TRIGRAM = 3
 
-_Rows = list[tuple[User, Any]]
+_Rows = list[tuple[UserRecord, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +101,14 @@ def page(session: Session, query: Query, position: Position | None, offset: int,
     found = select(near).where(_count(near) >= needed).union_all(select(far)).subquery("found")
     wanted = select(found).order_by(*order.clauses(found.c.key, found.c.id)).offset(offset).limit(size + 1).subquery("wanted")
     statement = (
-        select(total, User, wanted.c.key)
+        select(total, wanted.c.key, *RECORD)
         .select_from(select(literal(1)).subquery("one").outerjoin(wanted, true()).outerjoin(User, User.id == wanted.c.id))
-        .options(defer(User.password_hash, raiseload=True))
         .order_by(*order.clauses(wanted.c.key, wanted.c.id))
     )
     rows = session.execute(statement).all()
     count = rows[0].total
-    return [(row[1], row[2]) for row in rows if row[1] is not None], Total(min(count, COUNT_AT_MOST), count <= COUNT_AT_MOST)
+    found_rows = [(UserRecord(*record), key) for _total, key, *record in rows if record[0] is not None]
+    return found_rows, Total(min(count, COUNT_AT_MOST), count <= COUNT_AT_MOST)
 
 
 def _near(query: Query, order: list_order.Order, position: Position | None, needed: int, name: str = "near") -> CTE:

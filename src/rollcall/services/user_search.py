@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy import BigInteger, Boolean, ColumnElement, DateTime, Select, bindparam, select
+from sqlalchemy.orm import Session
 
-from rollcall.models import User
+from rollcall.infra import reading
+from rollcall.models import RECORD, User, UserRecord
 from rollcall.services import exports, list_order, tally, text_search
 from rollcall.services.list_order import Position, SortBy, SortOrder
 from rollcall.services.tally import midnight
@@ -43,7 +46,7 @@ class UserFilter:
 class UserPage:
     """Some users in order, where to go from here (``None``: nothing there), and how many users the whole list has."""
 
-    items: Sequence[User]
+    items: Sequence[UserRecord]
     before: Position | None
     after: Position | None
     total: Total
@@ -80,15 +83,14 @@ def page_at(session: Session, user_filter: UserFilter, position: Position, size:
     else:
         total = Total(tally.count(session, **user_filter.states), exact=True)
         order = list_order.of(user_filter.sort_by, user_filter.sort_order, backwards=position.backwards)
-        rows_there = _ordered(user_filter, order).where(order.beyond(position)).limit(size + 1)
-        rows = _fetch(session, rows_there)
+        rows = _rows(session, user_filter, order, _Start.BEYOND, size=size + 1, key=position.key, id=position.id)
     more, rows = len(rows) > size, rows[:size]
     if position.backwards:
         return _page(rows[::-1], total, has_before=more, has_after=True)
     return _page(rows, total, has_before=True, has_after=more)
 
 
-_Rows = list[tuple[User, Any]]  # each with its sort key
+_Rows = list[tuple[UserRecord, Any]]  # each with its sort key
 
 # So many rows are skipped in less time than it takes to find the day of a page.
 _COUNTED_THROUGH = 500
@@ -98,13 +100,31 @@ def _in_state(user_filter: UserFilter) -> list[ColumnElement[bool]]:
     return [getattr(User, column) == state for column, state in user_filter.states.items()]
 
 
-def _ordered(user_filter: UserFilter, order: list_order.Order) -> Select[Any]:
-    query = select(User, order.key).options(defer(User.password_hash, raiseload=True))
-    return query.where(*_in_state(user_filter)).order_by(*order.clauses())
+class _Start(Enum):
+    """Where a page begins, and so which parameters its statement has beside ``size`` and the states."""
+
+    SKIP = "skip"  # rows from the start of the list
+    BEYOND = "key, id"  # the position of a row
+    MOMENT = "moment, skip"  # rows from a moment of sign-up on
 
 
-def _fetch(session: Session, query: Select[Any]) -> _Rows:
-    return [(row[0], row[1]) for row in session.execute(query)]
+def _rows(session: Session, user_filter: UserFilter, order: list_order.Order, start: _Start, **values: Any) -> _Rows:
+    statement = _statement(tuple(user_filter.states), order, start)
+    found = reading.rows(session, statement, **values, **user_filter.states)
+    return [(UserRecord(*record), key) for *record, key in found]
+
+
+@cache
+def _statement(states: tuple[str, ...], order: list_order.Order, start: _Start) -> reading.Statement:
+    """A part of the list in some order; made once for each of its few forms."""
+    query = select(*RECORD, order.key).where(*(getattr(User, column) == bindparam(column, type_=Boolean) for column in states))
+    query = query.order_by(*order.clauses()).limit(bindparam("size", type_=BigInteger))
+    if start is _Start.BEYOND:
+        return reading.Statement(query.where(order.beyond_row(bindparam("key"), bindparam("id"))))
+    if start is _Start.MOMENT:
+        moment = bindparam("moment", type_=DateTime(timezone=True))
+        query = query.where(User.created_at < moment if order.descending else User.created_at >= moment)
+    return reading.Statement(query.offset(bindparam("skip", type_=BigInteger)))
 
 
 def _rows_by_day(session: Session, user_filter: UserFilter, offset: int, size: int) -> tuple[_Rows, Total]:
@@ -112,14 +132,13 @@ def _rows_by_day(session: Session, user_filter: UserFilter, offset: int, size: i
     order = list_order.of(user_filter.sort_by, user_filter.sort_order)
     if offset <= _COUNTED_THROUGH:
         total = Total(tally.count(session, **user_filter.states), exact=True)
-        return _fetch(session, _ordered(user_filter, order).offset(offset).limit(size)), total
+        return _rows(session, user_filter, order, _Start.SKIP, size=size, skip=offset), total
     place = tally.locate(session, offset, descending=order.descending, **user_filter.states)
     total = Total(place.total, exact=True)
     if place.day is None:
         return [], total
     first_moment = midnight(place.day + timedelta(days=1)) if order.descending else midnight(place.day)
-    starts = User.created_at < first_moment if order.descending else User.created_at >= first_moment
-    return _fetch(session, _ordered(user_filter, order).where(starts).offset(place.skip).limit(size)), total
+    return _rows(session, user_filter, order, _Start.MOMENT, size=size, moment=first_moment, skip=place.skip), total
 
 
 def _rows_by_name(session: Session, user_filter: UserFilter, offset: int, size: int) -> tuple[_Rows, Total]:
@@ -131,7 +150,7 @@ def _rows_by_name(session: Session, user_filter: UserFilter, offset: int, size: 
     from_end = total.count - offset - wanted
     backwards = from_end < offset
     order = list_order.of(user_filter.sort_by, user_filter.sort_order, backwards=backwards)
-    rows = _fetch(session, _ordered(user_filter, order).offset(min(offset, from_end)).limit(wanted))
+    rows = _rows(session, user_filter, order, _Start.SKIP, size=wanted, skip=min(offset, from_end))
     return rows[::-1] if backwards else rows, total
 
 

@@ -22,7 +22,8 @@ from rollcall.errors import (
     UserNotFound,
     ValidationFailed,
 )
-from rollcall.models import User
+from rollcall.infra import reading
+from rollcall.models import RECORD, User, UserRecord
 from rollcall.services import accounts, passwords
 from rollcall.services.accounts import Identity
 from rollcall.services.user_fields import NewUser, is_storable
@@ -57,6 +58,20 @@ def get_user(session: Session, user_id: int) -> User:
     if user is None:
         raise UserNotFound(user_id)
     return user
+
+
+_READ = reading.Statement(select(*RECORD).where(User.id == bindparam("id")))
+
+
+def read_user(session: Session, user_id: int) -> UserRecord:
+    """What is shown of a user.
+
+    :raises UserNotFound: there is none with this id.
+    """
+    found = reading.rows(session, _READ, id=user_id)
+    if not found:
+        raise UserNotFound(user_id)
+    return UserRecord(*found[0])
 
 
 def find_user(session: Session, name: str) -> User:

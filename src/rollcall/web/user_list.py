@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from rollcall.api import paging
 from rollcall.api.schemas.users import ListQuerySchema
 from rollcall.errors import UserNotFound, ValidationFailed
-from rollcall.models import User
+from rollcall.models import UserRecord
 from rollcall.services import users
 from rollcall.web.wording import number
 
@@ -68,7 +68,7 @@ class UserList:
             self.problems += [problem.message for problem in error.problems]
             self.values = {name: value for name, value in self.values.items() if name not in _PLACE}
             found, _links = paging.user_page(session, _SCHEMA.load(self.values))
-        self.users: Sequence[User] = found["items"]
+        self.users: Sequence[UserRecord] = found["items"]
         self.with_id = _with_id(session, self.values.get("search", ""))
         self._found = found
 
@@ -86,7 +86,7 @@ class UserList:
         total = max(self._found["total"], last)  # somebody may have signed up between the two queries
         return f"{number(first)}–{number(last)} of {'' if self._found['total_is_exact'] else 'more than '}{number(total)}"
 
-    def is_only(self, user: User) -> bool:
+    def is_only(self, user: UserRecord) -> bool:
         """Whether there is nobody in Rollcall but this user."""
         return not self.chips and self._found["total"] == 1 and [person.id for person in self.users] == [user.id]
 
@@ -136,11 +136,11 @@ class UserList:
         return url_for("web.list_users", **(kept | changes))
 
 
-def _with_id(session: Session, term: str) -> User | None:
+def _with_id(session: Session, term: str) -> UserRecord | None:
     """The user whose id was searched for."""
     if not term.isdecimal() or len(term) >= _ID_DIGITS:
         return None
     try:
-        return users.get_user(session, int(term))
+        return users.read_user(session, int(term))
     except UserNotFound:
         return None

@@ -12,12 +12,13 @@ docs/DEADLINES.md has the promises.
 
 from rollcall.infra.deadline.application import DeadlineFlask, TimedOut, enter_worker, on_timeout, stream
 from rollcall.infra.deadline.budget import bound, check, committing, largest_limit, limit, remaining, within
-from rollcall.infra.deadline.sql import BudgetConnection, BudgetPool, server_options
+from rollcall.infra.deadline.sql import BudgetConnection, BudgetPool, Expired, server_options, timeout_of
 
 __all__ = [
     "BudgetConnection",
     "BudgetPool",
     "DeadlineFlask",
+    "Expired",
     "TimedOut",
     "bound",
     "check",
@@ -29,5 +30,6 @@ __all__ = [
     "remaining",
     "server_options",
     "stream",
+    "timeout_of",
     "within",
 ]

@@ -36,6 +36,7 @@ _CLOSED_PACKAGES = frozenset({
 _CLOSED_MODULES = frozenset({
     "rollcall.infra.database", "rollcall.infra.deadline.alarm", "rollcall.infra.deadline.budget",
     "rollcall.infra.deadline.cancel", "rollcall.infra.deadline.client", "rollcall.infra.deadline.sql",
+    "rollcall.infra.reading",
 })  # fmt: skip
 _CLOSED_FUNCTIONS = frozenset({"__enter__", "__exit__", "__del__"})
 

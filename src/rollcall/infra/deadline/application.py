@@ -61,6 +61,10 @@ class DeadlineFlask(Flask):
         finally:
             leave(token)
 
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        # Everything here is sync; Flask would look into each hook of each request to find that out.
+        return func
+
     def full_dispatch_request(self) -> Response:
         # As Flask's own, but for _in_time.
         self._got_first_request = True

@@ -44,7 +44,7 @@ class NoAnswer(psycopg2.OperationalError):
     """The server did not answer in time; psycopg2 closes the connection when a wait raises."""
 
 
-class _Expired(Exception):
+class Expired(Exception):
     """No time for another statement. An ordinary exception: SQLAlchemy gives up a connection on any other."""
 
 
@@ -121,7 +121,7 @@ def _before_statement(_connection: Connection, _cursor: Any, statement: str, *_r
     if budget is not None:
         budget.statement = statement
         if budget.left() <= 0:
-            raise _Expired
+            raise Expired
 
 
 def _name_timeout(context: ExceptionContext) -> BaseException | None:
@@ -129,12 +129,15 @@ def _name_timeout(context: ExceptionContext) -> BaseException | None:
     budget = deadline.current()
     if budget is None:
         return None
-    if isinstance(context.original_exception, _Expired):
-        return budget.timeout("sql")
-    cut, budget.cut = budget.cut, None
-    if cut is None or not _is_ours(context, cut) or budget.left() > 0:
-        # With time left the server is away (CONNECT_LIMIT, BEGIN_LIMIT).
+    error = context.original_exception
+    if isinstance(error, NoAnswer):
+        context.is_disconnect = True
+        # What hung was this statement; the other connections may be fine.
+        context.invalidate_pool_on_disconnect = False
+    if not _gave_up(error, budget):
         return None
+    if isinstance(error, Expired):
+        return budget.timeout("sql")
     if context.connection is None:
         return budget.timeout("connect")
     if context.statement is not None or context.execution_context is not None:  # of a fetch there is only the latter
@@ -143,13 +146,26 @@ def _name_timeout(context: ExceptionContext) -> BaseException | None:
     return budget.timeout("commit", outcome_unknown=True) if budget.stage is Stage.COMMITTING else None
 
 
-def _is_ours(context: ExceptionContext, cut: Cut) -> bool:
+def timeout_of(error: BaseException, stuck_in: str = "sql") -> BaseException | None:
+    """The request's timeout, where an error of the driver comes of it; ``None`` where it has another reason.
+
+    For statements that SQLAlchemy has no part in.
+    """
+    budget = deadline.current()
+    return budget.timeout(stuck_in) if budget is not None and _gave_up(error, budget) else None
+
+
+def _gave_up(error: BaseException, budget: Budget) -> bool:
+    """Whether the error comes of our giving up past the deadline; with time left the server is away (CONNECT_LIMIT)."""
+    if isinstance(error, Expired):
+        return True
+    cut, budget.cut = budget.cut, None
+    return cut is not None and _is_ours(error, cut) and budget.left() <= 0
+
+
+def _is_ours(error: BaseException, cut: Cut) -> bool:
     """Whether the error comes from the wait that was given up; settles what becomes of its connection."""
-    error = context.original_exception
     if isinstance(error, NoAnswer):
-        context.is_disconnect = True
-        # What hung was this statement; the other connections may be fine.
-        context.invalidate_pool_on_disconnect = False
         return True
     if not isinstance(error, psycopg2.Error) or error.pgcode != QUERY_CANCELED:
         return False  # the statement has failed by itself in the last moment

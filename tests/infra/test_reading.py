@@ -1,0 +1,85 @@
+"""Reading past the session: the same rows, the same errors, and a pool that is left as it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, Integer, Text, bindparam, func, literal, select
+from sqlalchemy.orm import Session
+
+from rollcall.errors import DatabaseUnavailable
+from rollcall.infra import reading
+from rollcall.infra.database import session as read_session
+from rollcall.infra.database import transaction
+from rollcall.models import User
+
+NAMES = reading.Statement(select(User.username).order_by(User.username))
+PROCESS = reading.Statement(select(func.pg_backend_pid()))
+RATIO = reading.Statement(select(literal(1, Integer) / bindparam("divisor", type_=Integer)))
+
+
+def test_constants_and_parameters_come_to_the_database() -> None:
+    statement = reading.Statement(select(literal("100 %", Text), bindparam("word", type_=Text)))
+    assert "%(word)s" in statement.sql
+    assert set(statement.with_values({"word": "x"}).values()) == {"100 %", "x"}
+
+
+def test_what_a_transaction_has_written_is_read_in_it_and_nowhere_else(app: Flask, engine: Engine) -> None:
+    with app.app_context():
+        with transaction() as work:
+            work.add(User(username="new", email="new@example.org"))
+            work.flush()
+            with Session(engine) as other:
+                assert reading.rows(other, NAMES) == []
+            assert reading.rows(work, NAMES) == [("new",)]
+        assert reading.rows(read_session(), NAMES) == [("new",)]
+
+
+def test_the_connection_goes_back_as_it_came(app: Flask) -> None:
+    with app.app_context():
+        before = app.extensions["sqlalchemy"].engine
+        [(process,)] = reading.rows(read_session(), PROCESS)
+        assert before.pool.checkedout() == 0
+        with before.connect() as connection:
+            driver = connection.connection.dbapi_connection
+            assert driver is not None
+            assert driver.info.backend_pid == process  # type: ignore[attr-defined]
+            assert not driver.autocommit
+
+
+def test_a_mistake_in_a_statement_is_no_outage(app: Flask) -> None:
+    with app.app_context():
+        with pytest.raises(Exception, match="division by zero"):
+            reading.rows(read_session(), RATIO, divisor=0)
+        assert reading.rows(read_session(), RATIO, divisor=1) == [(1,)]
+
+
+def test_a_connection_that_was_ended_is_replaced(app: Flask, engine: Engine) -> None:
+    with app.app_context():
+        [(process,)] = reading.rows(read_session(), PROCESS)
+        with engine.begin() as other:
+            other.execute(select(func.pg_terminate_backend(process, 2000)))
+        [(replacement,)] = reading.rows(read_session(), PROCESS)
+    assert replacement != process
+
+
+def test_a_database_that_is_away_is_said_to_be(make_app: Callable[..., Flask]) -> None:
+    app = make_app(database_url="postgresql://user:secret@127.0.0.1:9/rollcall")
+    with app.app_context(), pytest.raises(DatabaseUnavailable):
+        reading.rows(read_session(), PROCESS)
+
+
+def test_a_connection_that_ends_in_the_midst_is_an_outage(app: Flask) -> None:
+    suicide = reading.Statement(select(func.pg_terminate_backend(func.pg_backend_pid())))
+    with app.app_context():
+        with pytest.raises(DatabaseUnavailable):
+            reading.rows(read_session(), suicide)
+        assert reading.rows(read_session(), RATIO, divisor=1) == [(1,)]
+
+
+def test_listeners_hear_of_it(app: Flask, statements: list[str]) -> None:
+    with app.app_context():
+        reading.rows(read_session(), PROCESS)
+    assert statements == [PROCESS.sql]
