@@ -37,6 +37,19 @@ def test_what_a_transaction_has_written_is_read_in_it_and_nowhere_else(app: Flas
         assert reading.rows(read_session(), NAMES) == [("new",)]
 
 
+def test_asking_for_the_reading_session_leaves_a_transaction_whole(app: Flask, engine: Engine) -> None:
+    def interrupted() -> None:
+        with transaction() as work:
+            read_session().add(User(username="half", email="half@example.org"))
+            work.flush()
+            raise ZeroDivisionError
+
+    with app.app_context():
+        with pytest.raises(ZeroDivisionError):
+            interrupted()
+        assert reading.rows(read_session(), NAMES) == []
+
+
 def test_the_connection_goes_back_as_it_came(app: Flask) -> None:
     with app.app_context():
         before = app.extensions["sqlalchemy"].engine
