@@ -96,6 +96,14 @@ class UserNotFound(RollcallError):
         super().__init__(user)
 
 
+class SessionNotFound(RollcallError):
+    """The user has no session with this id (any more)."""
+
+    def __init__(self, session_id: int) -> None:
+        self.session_id = session_id
+        super().__init__(session_id)
+
+
 class BadRequest(RollcallError):
     """The request cannot be understood (RFC 9110, section 15.5.1)."""
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from facts import NOON
 from rollcall.models import User, UserSession
-from rollcall.services import passwords
+from rollcall.services import history, passwords
 
 NEW = ["create-superuser", "--username", "root", "--email", "root@example.org"]
 Run = Callable[..., Result]
@@ -84,6 +84,18 @@ def test_deactivate_and_activate(run: Run, session: Session, root: User, ann: Us
     assert session.scalars(select(UserSession)).all() == []
     assert run("activate", "ann").output == "ann is now active.\n"
     assert find(session, "ann").is_active
+
+
+def test_what_the_operator_changes_is_recorded_without_a_name(run: Run, session: Session, ann: User) -> None:
+    for command in ("deactivate", "activate", "activate", "promote"):
+        run(command, "ann")
+    session.rollback()
+    recorded = [(entry.by_user_id, entry.by_username, entry.changes) for entry in history.recent(session, ann.id)]
+    assert recorded == [
+        (None, None, {"is_superuser": [False, True]}),
+        (None, None, {"is_active": [False, True]}),
+        (None, None, {"is_active": [True, False]}),
+    ]
 
 
 @pytest.mark.parametrize("command", ["demote", "deactivate"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import jsonify
 
-from rollcall.api import access
+from rollcall.api import access, client
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.schemas.auth import CredentialsSchema, LogoutQuerySchema, TokenSchema
 from rollcall.api.schemas.users import RegistrationSchema, UserSchema, represented
@@ -53,7 +53,7 @@ def log_in(credentials: dict[str, str]) -> dict[str, Any]:
     lifetime = timedelta(minutes=runtime.settings().session_minutes)
     account = accounts.tried(session(), credentials["username"])
     with rate_limit.per_account_tried(rate_limit.LOG_IN_LIMIT, "login", account), transaction() as work:
-        token = accounts.log_in(work, **credentials, now=runtime.now(), lifetime=lifetime)
+        token = accounts.log_in(work, **credentials, device=client.device(), now=runtime.now(), lifetime=lifetime)
     return {"access_token": token, "token_type": "bearer", "expires_in": int(lifetime.total_seconds())}
 
 

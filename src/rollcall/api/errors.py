@@ -58,6 +58,7 @@ _REFUSALS: tuple[tuple[type[errors.RollcallError], int, str], ...] = (
     (errors.SetUpAlready, 403, "Rollcall is set up already: log in instead."),
     (errors.AccessDenied, 403, "You are not allowed to do this."),
     (errors.UserNotFound, 404, "There is no such user."),
+    (errors.SessionNotFound, 404, "There is no such session; it may have ended already."),
     (errors.LastSuperuser, 409, "This is the last active superuser, who cannot be deleted, deactivated or demoted."),
     (errors.Conflict, 409, "The change contradicts what is stored."),
     (errors.UnsupportedMediaType, 415, "The body has to be JSON, with the header Content-Type: application/json."),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, LargeBinary, func
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, LargeBinary, String, func
+from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .base import Base
 
 
 class UserSession(Base):
-    """One row for each session; deleting it revokes the token at once."""
+    """One row for each session; deleting it revokes the token at once.
+
+    ``address`` and ``user_agent`` are what the log-in came from; null where that is not known.
+    """
 
     __tablename__ = "sessions"
 
@@ -20,3 +24,5 @@ class UserSession(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    address: Mapped[str | None] = mapped_column(INET)
+    user_agent: Mapped[str | None] = mapped_column(String(255))

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from rollcall.errors import InactiveAccount, InvalidCredentials, InvalidToken
+from rollcall.errors import InactiveAccount, InvalidCredentials, InvalidToken, SessionNotFound
 from rollcall.infra import reading
 from rollcall.models import RECORD, User, UserRecord, UserSession
 from rollcall.models.user import EMAIL_KEY, USERNAME_KEY
 from rollcall.services import passwords
+from rollcall.services.devices import Device
 from rollcall.services.user_fields import is_storable
 
 TOKEN_BYTES = 32
@@ -48,7 +49,7 @@ def tried(session: Session, username: str) -> str:
     return f"nobody {username.lower()}" if found is None else f"user {found}"
 
 
-def log_in(session: Session, username: str, password: str, now: datetime, lifetime: timedelta) -> str:
+def log_in(session: Session, username: str, password: str, *, device: Device, now: datetime, lifetime: timedelta) -> str:
     """Check a password and open a session.
 
     An unknown name takes as long as a wrong password. A hash of another kind is replaced by ours. The session is only
@@ -56,6 +57,7 @@ def log_in(session: Session, username: str, password: str, now: datetime, lifeti
     ends this one, too. The caller commits.
 
     :param username: the username, or the e-mail address.
+    :param device: what the session is told apart by from the user's other ones.
     :return: the access token, in the clear for the only time.
     :raises InvalidCredentials: unknown name or wrong password.
     :raises InactiveAccount: the right password of a deactivated user.
@@ -76,12 +78,14 @@ def log_in(session: Session, username: str, password: str, now: datetime, lifeti
         if session.execute(update(User).where(unchanged).values(password_hash=fresh)).rowcount:  # type: ignore[attr-defined]
             stored = fresh
     token = secrets.token_urlsafe(TOKEN_BYTES)
+    values = (_digest(token), now, now + lifetime, device.address, device.user_agent)
     still_valid = (
-        select(User.id, literal(_digest(token)), literal(now), literal(now + lifetime))
+        select(User.id, *map(literal, values))
         .where(User.id == user.id, User.is_active, User.password_hash == stored)
         .with_for_update(read=True)
     )
-    made = session.execute(insert(UserSession).from_select(["user_id", "token_hash", "created_at", "expires_at"], still_valid))
+    columns = ["user_id", "token_hash", "created_at", "expires_at", "address", "user_agent"]
+    made = session.execute(insert(UserSession).from_select(columns, still_valid))
     if made.rowcount != 1:  # type: ignore[attr-defined]
         raise InvalidCredentials
     _sweep(session, now)
@@ -118,6 +122,16 @@ def open_sessions(session: Session, user_id: int, now: datetime) -> Sequence[Use
     """The sessions of a user that have not ended, the newest first."""
     query = select(UserSession).where(UserSession.user_id == user_id, UserSession.expires_at > now)
     return session.scalars(query.order_by(UserSession.id.desc())).all()
+
+
+def end_session(session: Session, user_id: int, session_id: int) -> None:
+    """End one session of a user. The caller commits.
+
+    :raises SessionNotFound: this user has no such session, or it has ended already.
+    """
+    ended = session.execute(delete(UserSession).where(UserSession.id == session_id, UserSession.user_id == user_id))
+    if ended.rowcount != 1:  # type: ignore[attr-defined]
+        raise SessionNotFound(session_id)
 
 
 def end_sessions(session: Session, user_id: int, *, keep: int | None = None) -> None:

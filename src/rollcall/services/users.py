@@ -24,7 +24,7 @@ from rollcall.errors import (
 )
 from rollcall.infra import reading
 from rollcall.models import RECORD, User, UserRecord
-from rollcall.services import accounts, passwords
+from rollcall.services import accounts, history, passwords
 from rollcall.services.accounts import Identity
 from rollcall.services.user_fields import NewUser, is_storable
 
@@ -123,7 +123,8 @@ def create_users(session: Session, new: Sequence[NewUser], now: datetime, check:
 def change_user(session: Session, user_id: int, changes: Mapping[str, Any], by: Identity | None, now: datetime) -> User:
     """Change some fields of a user. The caller commits.
 
-    Deactivation and a new password end the user's sessions; a new password keeps the session that made it.
+    Deactivation and a new password end the user's sessions; a new password keeps the session that made it. What is changed
+    is recorded (``history``).
 
     :param changes: valid values by field name, and ``current_password`` where a user changes the own password.
     :param by: who asks; ``None``: the operator, at the command line.
@@ -139,7 +140,8 @@ def change_user(session: Session, user_id: int, changes: Mapping[str, Any], by: 
         raise AccessDenied
     if wanted.get("is_active") is False or wanted.get("is_superuser") is False:
         lock_superusers(session)
-    user = _locked(session, user_id)
+    # As an UPDATE locks it, and no more: whoever is being changed may in turn be changing others, who refer to that one.
+    user = _locked(session, user_id, key_share=True)
     if "password" in wanted:
         if own:
             _check_current_password(user, current_password)
@@ -149,6 +151,8 @@ def change_user(session: Session, user_id: int, changes: Mapping[str, Any], by: 
         return user
     if changed.get("is_active") is False or changed.get("is_superuser") is False:
         _keep_a_superuser(session, user)
+    # Before the fields change: it reads what they were.
+    history.record(session, [user_id], history.described(user, changed), by, now)
     for field, value in changed.items():
         setattr(user, field, value)
     user.updated_at = now
@@ -192,8 +196,8 @@ def _keep_a_superuser(session: Session, user: User) -> None:
         raise LastSuperuser
 
 
-def _locked(session: Session, user_id: int) -> User:
-    user = session.get(User, user_id, with_for_update=True, populate_existing=True)
+def _locked(session: Session, user_id: int, *, key_share: bool = False) -> User:
+    user = session.get(User, user_id, with_for_update={"key_share": key_share}, populate_existing=True)
     if user is None:
         raise UserNotFound(user_id)
     return user

@@ -9,6 +9,7 @@ from flask import abort, current_app, flash, redirect, request, url_for
 from flask import session as cookie
 from werkzeug import Response
 
+from rollcall.api import client
 from rollcall.api.schemas.auth import CredentialsSchema
 from rollcall.api.schemas.users import RegistrationSchema, UserChangeSchema
 from rollcall.errors import Conflict, InactiveAccount, InvalidCredentials, SetUpAlready, ValidationFailed
@@ -48,7 +49,8 @@ def set_up(token: str) -> Response:
         new = form.load(RegistrationSchema())
         with transaction() as work:
             first_superuser.create(work, new, runtime.now())
-            opened = accounts.log_in(work, new.username, new.password, runtime.now(), _lifetime())
+            name, password = new.username, new.password
+            opened = accounts.log_in(work, name, password, device=client.device(), now=runtime.now(), lifetime=_lifetime())
     except (ValidationFailed, Conflict) as error:
         return form.refuse(error).page("setup.html")
     access.open_session(opened)
@@ -78,7 +80,7 @@ def log_in() -> Response:
         given = form.load(CredentialsSchema())
         account = accounts.tried(session(), given["username"])
         with rate_limit.per_account_tried(rate_limit.LOG_IN_LIMIT, "login", account), transaction() as work:
-            opened = accounts.log_in(work, **given, now=runtime.now(), lifetime=_lifetime())
+            opened = accounts.log_in(work, **given, device=client.device(), now=runtime.now(), lifetime=_lifetime())
     except (ValidationFailed, InvalidCredentials, InactiveAccount) as error:
         return form.refuse(error).page("login.html", next=target)
     access.open_session(opened)

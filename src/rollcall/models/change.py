@@ -1,0 +1,33 @@
+"""What was changed about a user: written by ``services/history``, a few entries for each user, never a secret."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, String
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .base import Base
+
+
+class UserChange(Base):
+    """One row for each change of a user.
+
+    ``changes`` has ``[old, new]`` by field, and ``{"password": true}`` where a new one was set. ``by_username`` is who did it,
+    as that user was called then, and null for the operator at the command line; ``by_user_id`` is null as well once that
+    user is deleted.
+    """
+
+    __tablename__ = "user_changes"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    by_user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    by_username: Mapped[str | None] = mapped_column(String(50))
+    changes: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+Index("ix_user_changes_user_id", UserChange.user_id, UserChange.id)
