@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 
-from browser import Browser, Page
+from browser import PASSWORD, Browser, Page
 from rollcall.models import User
 from rollcall.services import first_superuser
 
@@ -64,6 +64,10 @@ def fresh_pages(
     ann = make_user(username="ann", email="ann@example.org", full_name=EVIL)
     make_user(username="off", full_name="", is_active=False, password_hash=None)
     people = {"root": browser_of(root), "ann": browser_of(ann), "stranger": stranger}
+    program = {"User-Agent": EVIL}
+    stranger.client.post("/api/v1/auth/login", json={"username": "ann", "password": PASSWORD}, headers=program)
+    people["ann"].press(people["ann"].open("/profile"), "Save", full_name=f"{EVIL} once more")
+    people["ann"].press(people["ann"].open("/profile"), "Save", full_name=EVIL)
     return [set_up, refused, *_as_root(people), *_others(people)]
 
 

@@ -81,7 +81,8 @@ def test_a_plain_user_is_refused_what_superusers_see(ann_browser: Browser, path:
 
 
 @pytest.mark.parametrize(
-    "path", ["new", "1", "1/password", "1/activate", "1/deactivate", "1/delete", "1/end-sessions", "999999/delete"]
+    "path",
+    ["new", "1", "1/password", "1/activate", "1/deactivate", "1/delete", "1/end-sessions", "1/sessions/1/end", "999999/delete"],
 )
 def test_a_plain_user_cannot_send_a_superusers_form(ann_browser: Browser, path: str) -> None:
     token = ann_browser.open("/profile").form("Save").one("input", name="csrf_token")["value"]

@@ -10,10 +10,10 @@ from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
 from rollcall.api.errors import Answer, describe
 from rollcall.errors import InvalidToken
 from rollcall.infra import request_id
-from rollcall.web import access, account, dashboard, system, users, wording
+from rollcall.web import access, account, dashboard, devices, sessions, system, users, wording
 from rollcall.web.blueprint import asset, blueprint, csrf
 
-__all__ = ["account", "dashboard", "error_page", "init_app", "system", "users", "wants_page"]
+__all__ = ["account", "dashboard", "error_page", "init_app", "sessions", "system", "users", "wants_page"]
 
 # Addresses of programs: whatever is wrong there, a program reads the answer.
 _NOT_PAGES = ("/api/", "/health", "/metrics", "/openapi.json")
@@ -26,7 +26,7 @@ def init_app(app: Flask) -> None:
     app.config.update(SESSION_REFRESH_EACH_REQUEST=False, WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_TIME_LIMIT=None)
     csrf.init_app(app)
     app.register_error_handler(CSRFError, _refuse_form)
-    app.jinja_env.filters.update(wording.FILTERS)
+    app.jinja_env.filters.update(wording.FILTERS, device=devices.called)
     app.jinja_env.globals["asset"] = asset
     app.context_processor(_context)
     app.register_blueprint(blueprint)

@@ -15,8 +15,8 @@ from rollcall.api.schemas.users import RegistrationSchema, UserChangeSchema
 from rollcall.errors import Conflict, InactiveAccount, InvalidCredentials, SetUpAlready, ValidationFailed
 from rollcall.infra import rate_limit, runtime
 from rollcall.infra.database import session, transaction
-from rollcall.services import accounts, first_superuser, users
-from rollcall.web import access
+from rollcall.services import accounts, first_superuser, history, users
+from rollcall.web import access, sessions
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
 
@@ -167,6 +167,6 @@ def _profile_context() -> dict[str, Any]:
     me = access.identity()
     return {
         "person": me.user,
-        "sessions": accounts.open_sessions(session(), me.user.id, runtime.now()),
-        "session_id": me.session_id,
+        "changes": history.recent(session(), me.user.id),
+        **sessions.listed(me.user.id),
     }

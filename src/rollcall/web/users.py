@@ -14,8 +14,8 @@ from rollcall.errors import Conflict, LastSuperuser, ValidationFailed
 from rollcall.infra import deadline, runtime
 from rollcall.infra.database import session, stream_rows, transaction
 from rollcall.models import User
-from rollcall.services import accounts, exports, tally, user_search, users
-from rollcall.web import access
+from rollcall.services import exports, history, tally, user_search, users
+from rollcall.web import access, sessions
 from rollcall.web.actions import ACTIONS
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
@@ -75,8 +75,8 @@ def create_user() -> Response:
 @blueprint.get(_ONE)
 @access.superuser
 def show_user(user_id: int) -> Response:
-    """One user: details, account, sessions."""
-    context = _context(user_id)
+    """One user: details, account, sessions, what changed lately."""
+    context = _context(user_id) | {"changes": history.recent(session(), user_id)}
     person: User = context["person"]
     names = ("email", "username", "full_name", "is_superuser")
     return Form({name: getattr(person, name) for name in names}).page("user.html", **context)
@@ -92,7 +92,7 @@ def change_user(user_id: int) -> Response:
         with transaction() as work:
             changed = users.change_user(work, user_id, changes, access.identity(), runtime.now())
     except (ValidationFailed, Conflict) as error:
-        return form.refuse(error).page("user.html", **_context(user_id))
+        return form.refuse(error).page("user.html", changes=history.recent(session(), user_id), **_context(user_id))
     flash(f"{changed.username} is saved.")
     return redirect(url_for(".show_user", user_id=user_id))
 
@@ -162,8 +162,7 @@ def _context(user_id: int) -> dict[str, Any]:
         "person": person,
         "own": person.id == access.identity().user.id,
         "last_superuser": last,
-        "sessions": accounts.open_sessions(session(), user_id, runtime.now()),
-        "session_id": access.identity().session_id,
+        **sessions.listed(user_id),
     }
 
 

@@ -1,0 +1,46 @@
+"""Ending one session, where the sessions of a user are listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, redirect, url_for
+from werkzeug import Response
+
+from rollcall.infra import runtime
+from rollcall.infra.database import session, transaction
+from rollcall.services import accounts
+from rollcall.web import access
+from rollcall.web.blueprint import blueprint
+
+# A program that logs in for each of its runs has hundreds; nobody reads them all.
+_SHOWN = 50
+
+
+@blueprint.post("/profile/sessions/<user_id:session_id>/end")
+@access.signed_in
+def end_own_session(session_id: int) -> Response:
+    """End one of one's own sessions."""
+    return _end(access.identity().user.id, session_id, url_for(".profile"))
+
+
+@blueprint.post("/dashboard/users/<user_id:user_id>/sessions/<user_id:session_id>/end")
+@access.superuser
+def end_session(user_id: int, session_id: int) -> Response:
+    """End one session of somebody."""
+    return _end(user_id, session_id, url_for(".show_user", user_id=user_id))
+
+
+def _end(user_id: int, session_id: int, after: str) -> Response:
+    with transaction() as work:
+        accounts.end_session(work, user_id, session_id)
+    flash("The session is ended.")
+    return redirect(after)
+
+
+def listed(user_id: int) -> dict[str, Any]:
+    """What ``_sessions.html`` shows of a user's open sessions: this one first, then the newest."""
+    this = access.identity().session_id
+    found = accounts.open_sessions(session(), user_id, runtime.now())
+    ordered = sorted(found, key=lambda opened: opened.id != this)
+    return {"sessions": ordered, "sessions_shown": ordered[:_SHOWN], "session_id": this}
