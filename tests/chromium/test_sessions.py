@@ -85,6 +85,8 @@ def test_nothing_is_wider_than_the_screen(open_browser: Callable[..., BrowserCon
         parts = page.locator("section, .scroll, li")
         assert parts.evaluate_all("(all) => all.filter((part) => part.scrollWidth > part.clientWidth + 1).length") == 0
         assert page.evaluate("document.documentElement.scrollWidth") == width
+        for device in page.get_by_role("region", name="Sessions").get_by_role("rowheader").all():
+            assert device.evaluate("(cell) => cell.clientWidth") >= 120, "a word of its name may be broken"
         button = page.get_by_role("button", name="End the session of Firefox").bounding_box()
         assert button
         assert min(button["width"], button["height"]) >= 24  # WCAG 2.2, 2.5.8

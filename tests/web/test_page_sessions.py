@@ -39,9 +39,9 @@ def from_elsewhere(app: Flask, ann: User) -> Browser:
 
 
 def test_a_session_shows_its_device_and_address(root_browser: Browser, from_elsewhere: Browser, ann: User) -> None:
-    for page in (root_browser.open(f"/dashboard/users/{ann.id}"), from_elsewhere.open("/profile")):
+    for page, this in ((root_browser.open(f"/dashboard/users/{ann.id}"), ""), (from_elsewhere.open("/profile"), "This one ")):
         [row] = rows(page)
-        assert row.one("th").text == "Firefox on Linux 2001:db8::7"
+        assert row.one("th").text == f"Firefox on Linux {this}2001:db8::7"
         assert row.one("bdi")["title"] == FIREFOX
         assert "just now ends in 12 hours" in row.text
 
@@ -58,7 +58,7 @@ def test_the_set_up_session_has_its_device_too(stranger: Browser, app: Flask) ->
     new = {"username": "ada", "email": "ada@example.org", "password": PASSWORD, "password_again": PASSWORD}
     stranger.press(page, "Make the first superuser", **new)
     [row] = rows(stranger.open("/profile"))
-    assert row.one("th").text == "Firefox on Linux 127.0.0.1"
+    assert row.one("th").text == "Firefox on Linux This one 127.0.0.1"
 
 
 def test_ones_own_session_is_first_and_has_no_button(ann_browser: Browser, from_elsewhere: Browser, ann: User) -> None:
