@@ -23,11 +23,8 @@ def upgrade() -> None:
         sa.Column("changes", JSONB(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_user_changes"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_user_changes_user_id", ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["by_user_id"], ["users.id"], name="fk_user_changes_by_user_id", ondelete="SET NULL"),
     )
     op.create_index("ix_user_changes_user_id", "user_changes", ["user_id", "id"])
-    # Without it, deleting any user would read the whole table.
-    op.create_index("ix_user_changes_by_user_id", "user_changes", ["by_user_id"])
 
 
 def downgrade() -> None:

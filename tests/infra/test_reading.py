@@ -53,6 +53,7 @@ def test_asking_for_the_reading_session_leaves_a_transaction_whole(app: Flask, e
 def test_the_connection_goes_back_as_it_came(app: Flask) -> None:
     with app.app_context():
         before = app.extensions["sqlalchemy"].engine
+        before.dispose()  # of the connections that other tests have left, the pool would give another one
         [(process,)] = reading.rows(read_session(), PROCESS)
         assert before.pool.checkedout() == 0
         with before.connect() as connection:

@@ -20,20 +20,16 @@ from rollcall.services.accounts import Identity
 KEPT: Final = 50
 """The newest entries of each user; older ones go when another comes."""
 
-# Whoever asks may be deleted in this moment: the lock waits for that and then finds nobody, where the foreign key alone
-# would refuse. Entries are deleted after that wait (the count ends the INSERT first), so that nobody waits for us meanwhile.
-# The rest of the statement sees the entries from before the INSERT, of which it leaves one less than are kept.
+# Beside the INSERT, the statement sees the entries from before it, of which it leaves one less than are kept.
 _RECORD = text("""
     WITH recorded AS (
         INSERT INTO user_changes (user_id, at, by_user_id, by_username, changes)
-        SELECT unnest(:user_ids), :at, (SELECT id FROM users WHERE id = :by_user_id FOR KEY SHARE), :by_username, :changes
-        RETURNING id
+        SELECT unnest(:user_ids), :at, :by_user_id, :by_username, :changes
     ), numbered AS (
         SELECT id, row_number() OVER (PARTITION BY user_id ORDER BY id DESC) AS place
         FROM user_changes WHERE user_id = ANY (:user_ids)
     )
-    DELETE FROM user_changes
-    WHERE (SELECT count(*) FROM recorded) > 0 AND id IN (SELECT id FROM numbered WHERE place >= :kept)
+    DELETE FROM user_changes WHERE id IN (SELECT id FROM numbered WHERE place >= :kept)
 """).bindparams(bindparam("user_ids", type_=ARRAY(BigInteger)), bindparam("changes", type_=JSONB), kept=KEPT)
 
 

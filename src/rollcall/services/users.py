@@ -140,8 +140,7 @@ def change_user(session: Session, user_id: int, changes: Mapping[str, Any], by: 
         raise AccessDenied
     if wanted.get("is_active") is False or wanted.get("is_superuser") is False:
         lock_superusers(session)
-    # As an UPDATE locks it, and no more: whoever is being changed may in turn be changing others, who refer to that one.
-    user = _locked(session, user_id, key_share=True)
+    user = _locked(session, user_id)
     if "password" in wanted:
         if own:
             _check_current_password(user, current_password)
@@ -196,8 +195,8 @@ def _keep_a_superuser(session: Session, user: User) -> None:
         raise LastSuperuser
 
 
-def _locked(session: Session, user_id: int, *, key_share: bool = False) -> User:
-    user = session.get(User, user_id, with_for_update={"key_share": key_share}, populate_existing=True)
+def _locked(session: Session, user_id: int) -> User:
+    user = session.get(User, user_id, with_for_update=True, populate_existing=True)
     if user is None:
         raise UserNotFound(user_id)
     return user
