@@ -1,7 +1,7 @@
 """The engine, its pool, and the unit of work.
 
 Connections are made on first need, so that a command such as ``flask --help`` starts no database, and so that a server
-that was away is found again. Only :func:`transaction` commits.
+that was away is found again. Only :func:`transaction` and, for bulks on a connection of their own, :func:`committed` commit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import psycopg2
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from psycopg2.extensions import parse_dsn
-from sqlalchemy import Connection, Engine, Row, Select, event
+from sqlalchemy import Connection, Engine, Row, Select, Transaction, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
@@ -173,7 +173,32 @@ def transaction() -> Iterator[Session]:
         raise
 
 
-def _commit(work: Session) -> None:
+@contextmanager
+def own_connection(*, autocommit: bool = False) -> Iterator[Connection]:
+    """A connection that ends with the block, and with it its temporary tables, its settings and the locks of its session.
+
+    It takes no place in the pool, and the session gives its own back before: a pool of one is enough.
+
+    :param autocommit: every statement stands alone.
+    """
+    db.session().commit()
+    with db.engine.connect() as connection:
+        connection.detach()
+        driver: Any = connection.connection.dbapi_connection
+        driver.autocommit = autocommit
+        yield connection
+
+
+@contextmanager
+def committed(connection: Connection) -> Iterator[None]:
+    """The unit of work of a bulk on its own connection: commits when the block ends, rolls back when it raises."""
+    with connection.begin() as work:
+        yield
+        with deadline.committing():
+            _commit(work)
+
+
+def _commit(work: Session | Transaction) -> None:
     try:
         work.commit()
     except DatabaseUnavailable as lost:

@@ -9,6 +9,7 @@ its text.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -87,13 +88,26 @@ def hash_many(passwords: Sequence[str], *, check: Callable[[], None]) -> list[st
     :param check: called before every batch; what it raises gives up (a deadline, say) and is passed on.
     :return: the hashes, in the order of the passwords.
     """
-    workers = min(os.cpu_count() or 1, MAX_WORKERS, max(len(passwords), 1))
+    workers = min(_workers(), max(len(passwords), 1))
     hashes: list[str] = []
     with ThreadPoolExecutor(workers, thread_name_prefix="hash") as pool:
         for start in range(0, len(passwords), 2 * workers):
             check()
             hashes.extend(pool.map(hash_password, passwords[start : start + 2 * workers]))
     return hashes
+
+
+def estimate(count: int) -> float:
+    """About how many seconds ``hash_many`` takes for so many passwords, going by one that is hashed now."""
+    if not count:
+        return 0.0
+    started = time.perf_counter()
+    hash_password("how long does this take?")
+    return (time.perf_counter() - started) * count / _workers()
+
+
+def _workers() -> int:
+    return min(os.cpu_count() or 1, MAX_WORKERS)
 
 
 def check_hash(value: str) -> None:
