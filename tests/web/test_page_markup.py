@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 
 import pytest
 from flask import Flask
@@ -15,6 +16,10 @@ from rollcall.services import first_superuser
 EVIL = """<script>alert(1)</script>"'><img src=x onerror=alert(2)>{{7*7}}"""
 
 
+def token_of(page: Page) -> str:
+    return next(page.root.all("input", name="csrf_token"))["value"]
+
+
 def _as_root(people: dict[str, Browser]) -> Iterator[Page]:
     browser = people["root"]
     for path in (
@@ -25,6 +30,7 @@ def _as_root(people: dict[str, Browser]) -> Iterator[Page]:
         "/dashboard/users?search=%3Cscript%3E&is_active=true",
         "/dashboard/users?search=nobody-like-this",
         "/dashboard/users?page=0&size=2",
+        "/dashboard/users/import",
         "/dashboard/users/new",
         "/dashboard/users/1",
         "/dashboard/users/2",
@@ -41,6 +47,11 @@ def _as_root(people: dict[str, Browser]) -> Iterator[Page]:
         yield browser.open(path)
     yield browser.press(browser.open("/dashboard/users/new"), "Create the user", username="<b>", full_name=EVIL, email="")
     yield browser.press(browser.open("/dashboard/users/2"), "Save", username=EVIL, email=EVIL)
+    for content in (f"{EVIL},email\n", "email,username\na@b.de,b\n", "email,username\na@b.de,ann-2\n"):
+        fields = {"csrf_token": token_of(browser.open("/dashboard/users/import")), "file": (BytesIO(content.encode()), EVIL)}
+        checked = browser.open("/dashboard/users/import", "POST", data=fields, content_type="multipart/form-data")
+        yield checked
+    yield browser.open(next(checked.root.all("button", value="import"))["data-run"])
     yield browser.press(browser.open("/dashboard/users/2/password"), "Set the password", password="x")
     yield browser.press(browser.open("/profile/password"), "Change the password")
 

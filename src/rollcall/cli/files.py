@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Self, cast
 import click
 
 from rollcall.cli.console import progress_bar
-from rollcall.services.row_files import FileFormat
+from rollcall.services.row_files import FileFormat, format_of
 
 _SUFFIXES = ", ".join(f".{known}" for known in FileFormat)
 _LABELS = {"reading": "Reading", "hashing": "Hashing passwords", "writing": "Writing"}
@@ -46,8 +46,7 @@ def import_format(file: str, source: io.BufferedReader) -> FileFormat:
             return FileFormat(Path(file).suffix.lower().removeprefix("."))
         except ValueError:
             raise click.BadParameter(f"{file!r} does not end in one of {_SUFFIXES}.", param_hint="FILE") from None
-    begin = source.peek(1).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    return {b"[": FileFormat.JSON, b"{": FileFormat.NDJSON}.get(begin, FileFormat.CSV)
+    return format_of(source.peek(1))
 
 
 @contextmanager

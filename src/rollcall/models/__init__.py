@@ -2,8 +2,9 @@
 
 from .base import Base
 from .change import UserChange
+from .import_run import ImportRun
 from .session import UserSession
 from .tally import user_tally, user_tally_deltas
 from .user import RECORD, User, UserRecord
 
-__all__ = ["RECORD", "Base", "User", "UserChange", "UserRecord", "UserSession", "user_tally", "user_tally_deltas"]
+__all__ = ["RECORD", "Base", "ImportRun", "User", "UserChange", "UserRecord", "UserSession", "user_tally", "user_tally_deltas"]

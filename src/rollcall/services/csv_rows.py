@@ -12,29 +12,28 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import BinaryIO, Final, NoReturn
+from typing import BinaryIO, Final, NamedTuple, NoReturn
 
 from rollcall.services.row_stream import Row, RowProblem, Unreadable, lines
 from rollcall.services.user_fields import IGNORED_FIELDS, IMPORT_FIELDS
 
 _REQUIRED: Final = ("email", "username")
 _EXACT: Final = frozenset({"password", "password_hash"})
+# How files of spreadsheet programs begin: .xlsx and .ods are ZIP archives, .xls is a compound file.
+_WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _NEUTRALISED: Final = re.compile(r"'+[=+\-@\t\r＝＋－＠]")
 
 
+class Head(NamedTuple):
+    """The first row of a file, which names the columns."""
+
+    line: int
+    columns: list[str]
+    delimiter: str
+
+
 def read(source: BinaryIO) -> Iterator[Row | RowProblem]:
-    text = _decoded(lines(source))
-    head: list[str] = []
-    for line in text:
-        head.append(line)
-        if line.strip():
-            break
-    else:
-        raise Unreadable(1, "empty_file", "The file is empty.")
-    delimiter = max(",;\t", key=head[-1].count)
-    cells = _Cells(chain(head, text), delimiter)
-    number, names = next(cells)
-    columns = [name.strip().lower() for name in names]
+    (number, columns, _), cells = _open(source)
     problems = list(_header_problems(number, columns))
     yield from problems
     if problems:
@@ -42,11 +41,36 @@ def read(source: BinaryIO) -> Iterator[Row | RowProblem]:
     for number, row in cells:
         if len(row) != len(columns):
             message = f"This row has {len(row)} cells, the first row has {len(columns)}."
-            yield RowProblem(number, "", "invalid_syntax", message)
+            # With a cell too many or too few, a password may stand in any column, and nothing repeats a password.
+            shown = dict(zip(columns, row, strict=False)) if _EXACT.isdisjoint(columns) else {}
+            yield RowProblem(number, "", "invalid_syntax", message, shown)
             continue
         values = {name: value for name, cell in zip(columns, row, strict=True) if (value := _cell(name, cell))}
         if values:
             yield Row(number, values)
+
+
+def head(source: BinaryIO) -> Head:
+    """Read the first row alone.
+
+    :raises Unreadable: there is none.
+    """
+    return _open(source)[0]
+
+
+def _open(source: BinaryIO) -> tuple[Head, _Cells]:
+    text = _decoded(lines(source))
+    begin: list[str] = []
+    for line in text:
+        begin.append(line)
+        if line.strip():
+            break
+    else:
+        raise Unreadable(1, "empty_file", "The file is empty.")
+    delimiter = max(",;\t", key=begin[-1].count)
+    cells = _Cells(chain(begin, text), delimiter)
+    number, names = next(cells)
+    return Head(number, [name.strip().lower() for name in names], delimiter), cells
 
 
 def _header_problems(line: int, columns: list[str]) -> Iterator[RowProblem]:
@@ -75,6 +99,8 @@ def _decoded(raw_lines: Iterable[bytes]) -> Iterator[str]:
         if number == 1:
             if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 raise Unreadable(1, "invalid_encoding", "The file is UTF-16; save it as CSV in UTF-8.")
+            if raw.startswith(_WORKBOOKS):
+                raise Unreadable(1, "invalid_encoding", "The file is a workbook of a spreadsheet program; save it as CSV.")
             if raw.startswith(codecs.BOM_UTF8):
                 encoding, line = "utf-8", raw.removeprefix(codecs.BOM_UTF8)
         if not encoding and not line.isascii():

@@ -46,11 +46,12 @@ def export_rows(rows: Iterable[Sequence[Any]], file_format: ExportFormat) -> Ite
 
 def _csv(rows: list[Sequence[Any]]) -> str:
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\r\n").writerows(map(_cell, row) for row in rows)
+    csv.writer(text, lineterminator="\r\n").writerows(map(cell, row) for row in rows)
     return text.getvalue()
 
 
-def _cell(value: object) -> str | int:
+def cell(value: object) -> str | int:
+    """A value as it stands in a cell of a CSV file that a spreadsheet program may open."""
     match value:
         case str():
             return f"'{value}" if _FORMULA.match(value) else value

@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 from rollcall.services import csv_rows, json_rows
 from rollcall.services.row_stream import Row, RowProblem, Unreadable
 
-__all__ = ["FileFormat", "Row", "RowProblem", "read_rows"]
+__all__ = ["FileFormat", "Row", "RowProblem", "Unreadable", "format_of", "read_rows"]
 
 
 class FileFormat(StrEnum):
@@ -32,6 +32,12 @@ _READERS: Final[dict[FileFormat, Callable[[BinaryIO], Iterator[Row | RowProblem]
     FileFormat.NDJSON: json_rows.read_lines,
     FileFormat.JSON: json_rows.read_array,
 }
+
+
+def format_of(begin: bytes) -> FileFormat:
+    """The format of a file whose name says nothing, by how it begins."""
+    first = begin.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    return {b"[": FileFormat.JSON, b"{": FileFormat.NDJSON}.get(first, FileFormat.CSV)
 
 
 def read_rows(source: BinaryIO, file_format: FileFormat) -> Iterator[Row | RowProblem]:

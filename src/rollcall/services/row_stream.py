@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO, Final, NamedTuple
 
 CHUNK: Final = 1 << 16
@@ -19,17 +19,19 @@ class Row(NamedTuple):
     values: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class RowProblem:
     """What is wrong with a row, or with the file from there on.
 
     :ivar field: the column or key; empty where it is the whole row.
+    :ivar values: the cells of a CSV row, as far as it is known which is which.
     """
 
     line: int
     field: str
     type: str
     message: str
+    values: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
 
 class Unreadable(Exception):

@@ -57,8 +57,9 @@ IMPORT_FIELDS: Final = (
     "is_superuser",
     "created_at",
 )
-IGNORED_FIELDS: Final = ("id", "updated_at")
-"""Written by an export, accepted by an import, given anew by the database."""
+IGNORED_FIELDS: Final = ("id", "updated_at", "line", "reason")
+"""Accepted by an import and not used: the first two are written by an export, and given anew by the database; the others
+are written by the file of bad rows (``import_files``)."""
 _KNOWN_FIELDS: Final = frozenset(IMPORT_FIELDS + IGNORED_FIELDS)
 
 # People who host for themselves have addresses under .local and .test. The library documents this list as

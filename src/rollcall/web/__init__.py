@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask, Response, flash, make_response, redirect, render_template, request, url_for
@@ -10,10 +11,10 @@ from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
 from rollcall.api.errors import Answer, describe
 from rollcall.errors import InvalidToken
 from rollcall.infra import request_id
-from rollcall.web import access, account, dashboard, devices, sessions, system, users, wording
+from rollcall.web import access, account, dashboard, devices, imports, sessions, system, users, wording
 from rollcall.web.blueprint import asset, blueprint, csrf
 
-__all__ = ["account", "dashboard", "error_page", "init_app", "sessions", "system", "users", "wants_page"]
+__all__ = ["account", "dashboard", "error_page", "imports", "init_app", "sessions", "system", "users", "wants_page"]
 
 # Addresses of programs: whatever is wrong there, a program reads the answer.
 _NOT_PAGES = ("/api/", "/health", "/metrics", "/openapi.json")
@@ -48,6 +49,8 @@ def error_page(answer: Answer) -> Response:
             flash("Your session has ended before this was done. Log in to go on.", "error")
         target = access.here()
         return make_response(redirect(url_for("web.log_in_form", next=None if target == "/" else target)))
+    if answer.status == 413 and request.endpoint == "web.import_users":
+        answer = replace(answer, message=imports.too_large())
     response = make_response(render_template("error.html", answer=answer, request_id=request_id.current()), answer.status)
     response.headers.update(answer.headers)
     return response

@@ -31,6 +31,13 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
+def estimate(seconds: float) -> str:
+    """``8 s``, ``25 min``, ``2 h``: how long something takes, never nothing."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def moment(value: datetime) -> str:
     """The exact time, in UTC."""
     return f"{value.astimezone(UTC):%d %b %Y, %H:%M} UTC".lstrip("0")
@@ -45,4 +52,19 @@ def ago(value: datetime) -> str:
     return "just now" if seconds >= 0 else "in a moment"
 
 
-FILTERS = {"number": number, "compact": compact, "plural": plural, "duration": duration, "moment": moment, "ago": ago}
+def plain(text: str, most: int) -> str:
+    """Text of unknown origin on one line: nothing that cannot be printed, and not too much."""
+    cut = text if len(text) <= most else text[:most] + "…"
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in cut)
+
+
+FILTERS = {
+    "number": number,
+    "compact": compact,
+    "plural": plural,
+    "duration": duration,
+    "estimate": estimate,
+    "moment": moment,
+    "ago": ago,
+    "plain": plain,
+}

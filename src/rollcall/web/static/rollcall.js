@@ -97,11 +97,61 @@ function guardChanges(form) {
 function sendOnce(form) {
   const buttons = form.querySelectorAll("button");
   form.addEventListener("submit", (event) => {
+    if (event.submitter?.dataset.download !== undefined) return; // the page stays
     if (buttons[0]?.ariaBusy) event.preventDefault();
     buttons.forEach((button) => button.setAttribute("aria-busy", "true"));
   });
   // Back from another page, which browsers may show as it was left.
   addEventListener("pageshow", () => buttons.forEach((button) => button.removeAttribute("aria-busy")));
+}
+
+// An import that runs, wherever that is, is shown until it has ended; then its own page says what has become of it.
+async function followImport(address, place, wanted = () => true) {
+  while (wanted()) {
+    await new Promise((wake) => setTimeout(wake, 1000));
+    const answer = await fetch(address).catch(() => null);
+    const run = answer?.ok && parse(await answer.text()).getElementById("run");
+    if (!run || run.dataset.state === "checked" || !wanted()) continue; // no answer just now, or not begun yet
+    if (run.dataset.state !== "running") return location.assign(address);
+    place.replaceChildren(...run.childNodes);
+  }
+}
+
+// A file is checked and imported without leaving the page, so that it stays chosen.
+function importInPlace(form) {
+  const report = form.querySelector("#report");
+  let busy = false;
+  const show = async (answer) => {
+    if (answer.redirected) return location.assign(answer.url); // what became of the import; or the log-in
+    const page = parse(await answer.text());
+    const fresh = page.getElementById("report");
+    if (!fresh) return document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main"))); // an error's page
+    const problem = page.getElementById("file-problem");
+    fresh.querySelector("[autofocus]")?.removeAttribute("autofocus"); // browsers do that once in a page
+    report.replaceChildren(...(problem ? [problem] : fresh.childNodes));
+    report.querySelector("h2")?.focus();
+  };
+
+  form.querySelector("[type=file]").addEventListener("change", () => report.replaceChildren()); // it was about another file
+  form.addEventListener("submit", async (event) => {
+    const button = event.submitter ?? form.querySelector("button");
+    const { download, run } = button.dataset;
+    if (download !== undefined) return;
+    event.preventDefault();
+    if (busy) return;
+    busy = true;
+    const answer = fetch(form.action, { method: "POST", body: new FormData(form, button) });
+    if (run) followImport(run, report, () => busy);
+    try {
+      await show(await answer);
+    } catch {
+      // Something on the way was too impatient. An import goes on, and its own page follows it.
+      if (run) location.assign(run);
+      else report.textContent = "There was no answer. Try again.";
+    }
+    busy = false;
+    form.querySelectorAll("button").forEach((each) => each.removeAttribute("aria-busy"));
+  });
 }
 
 function listenToKeys() {
@@ -160,6 +210,8 @@ function enhance(part) {
 
 for (const form of document.querySelectorAll("[data-search]")) searchInstantly(form);
 for (const form of document.querySelectorAll("[data-guard]")) guardChanges(form);
+for (const form of document.querySelectorAll("[data-import]")) importInPlace(form);
+for (const link of document.querySelectorAll("[data-follow]")) followImport(link.href, document.getElementById("run"));
 for (const head of document.querySelectorAll("[data-refresh]")) keepFresh(head);
 for (const button of document.querySelectorAll("[data-dismiss]")) dismissOnPress(button);
 for (const button of document.querySelectorAll("[data-copy]")) copyOnPress(button);

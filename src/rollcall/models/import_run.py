@@ -1,0 +1,38 @@
+"""A file of users that a superuser has checked in the browser, and what has become of its import."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, LargeBinary, String, Text, Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .base import Base
+
+FILE_NAME_MAX = 100
+
+
+class ImportRun(Base):
+    """One row for each check that found nothing wrong; the file itself is not kept, for it may hold passwords.
+
+    Who has checked a file may have exactly that file (``digest``, its SHA-256) imported, once: ``created`` is set by the
+    transaction that writes the users, and ``error`` where nothing was written. Where neither is set, the import is under
+    way as long as its connection holds the lock of its id; else it was interrupted.
+    """
+
+    __tablename__ = "import_runs"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+    file_name: Mapped[str] = mapped_column(String(FILE_NAME_MAX))
+    file_format: Mapped[str] = mapped_column(String(10))
+    checked_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    stage: Mapped[str] = mapped_column(String(10))
+    done: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[int] = mapped_column(BigInteger)
+    created: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,193 @@
+"""Bringing many users in from a file: a template, a rehearsal, the import of exactly that file, its progress, the bad rows."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, NamedTuple, cast
+from uuid import UUID
+
+from flask import abort, make_response, redirect, render_template, request, url_for
+from werkzeug import Response
+
+from rollcall.errors import FieldProblem, ValidationFailed
+from rollcall.infra import deadline, runtime
+from rollcall.infra.database import own_connection, session, transaction
+from rollcall.models.import_run import FILE_NAME_MAX
+from rollcall.services import import_files, import_runs, imports
+from rollcall.services.imports import ImportReport
+from rollcall.services.row_files import FileFormat, format_of
+from rollcall.web import access, wording
+from rollcall.web.blueprint import blueprint
+from rollcall.web.forms import Form
+
+TIMES = 60
+"""An import may take so many times ROLLCALL_REQUEST_TIMEOUT: 30 minutes, enough to hash 100,000 passwords on two cores."""
+
+_TOO_LARGE = (
+    "This file is larger than {}, the most that can be sent here. Split it, or have it imported at the command line, "
+    "which takes a file of any length: flask users import FILE."
+)
+
+_PATH = "/dashboard/users/import"
+_RECENT = 5
+_PEEKED = 64  # bytes
+_TYPES = {FileFormat.CSV: "text/csv; charset=utf-8", FileFormat.NDJSON: "application/x-ndjson"}
+
+
+class Upload(NamedTuple):
+    """The file that a request carries; it is gone with the request.
+
+    :ivar name: as its sender calls it, made fit to be shown and kept.
+    """
+
+    name: str
+    source: BinaryIO
+    file_format: FileFormat
+
+    @classmethod
+    def sent(cls) -> Upload:
+        """:raises ValidationFailed: there is none."""
+        file = request.files.get("file")
+        if file is None or not file.filename:
+            raise ValidationFailed([FieldProblem("file", "missing", "Choose a file first.")])
+        name = wording.plain(file.filename.rpartition("/")[2], FILE_NAME_MAX - 1) or "file"
+        suffix = PurePosixPath(name).suffix.lower().removeprefix(".")
+        begin = file.stream.read(_PEEKED)
+        file.stream.seek(0)
+        known = suffix in FileFormat.__members__.values()
+        return cls(name, cast(BinaryIO, file.stream), FileFormat(suffix) if known else format_of(begin))
+
+
+@blueprint.get(_PATH)
+@access.superuser
+def import_form() -> Response:
+    """The form for the file."""
+    return _page(Form())
+
+
+@blueprint.post(_PATH)
+@access.superuser
+@deadline.limit(times=TIMES)
+def import_users() -> Response:
+    """Check a file, import one that was checked, or give its bad rows back, as the button says."""
+    form = Form.sent()
+    try:
+        upload = Upload.sent()
+        perform = {"import": _import, "bad-rows": _bad_rows}.get(request.form.get("do", ""), _check)
+        return perform(form, upload)
+    except ValidationFailed as error:
+        return _page(form.refuse(error))
+
+
+@blueprint.get(f"{_PATH}/<uuid:run_id>")
+@access.superuser
+def show_import(run_id: UUID) -> Response:
+    """How far an import is, or what has become of it; a script replaces a part of the page by what it then says."""
+    run = import_runs.find(session(), run_id, _me())
+    if run is None:
+        abort(404)
+    return make_response(render_template("import_run.html", run=run))
+
+
+@blueprint.get(f"{_PATH}/template.<any(csv, ndjson):suffix>")
+@access.superuser
+def import_template(suffix: str) -> Response:
+    """A file to fill in."""
+    file_format = FileFormat(suffix)
+    reply = make_response(import_files.template(file_format))
+    reply.content_type = _TYPES[file_format]
+    reply.headers.set("Content-Disposition", "attachment", filename=f"users-template.{suffix}")
+    return reply
+
+
+def _check(form: Form, upload: Upload) -> Response:
+    digest = import_runs.digest(upload.source)
+    with own_connection() as connection:
+        report = imports.import_users(
+            connection,
+            upload.source,
+            upload.file_format,
+            dry_run=True,
+            now=runtime.now(),
+            progress=lambda *_: None,
+            check=deadline.check,
+        )
+    if report.problem_count:
+        return _page(form, upload=upload, report=report)
+    with transaction() as work:
+        run = import_runs.note(
+            work,
+            _me(),
+            file_digest=digest,
+            file_name=upload.name,
+            file_format=upload.file_format,
+            rows=report.rows,
+            now=runtime.now(),
+        )
+    return _page(form, upload=upload, report=report, run=run, estimate=report.estimate())
+
+
+def _import(form: Form, upload: Upload) -> Response:
+    digest = import_runs.digest(upload.source)
+    run = import_runs.require(session(), _run_sent(), _me(), digest, runtime.now())
+    with own_connection() as connection, own_connection(autocommit=True) as aside:
+        report = import_runs.perform(connection, aside, upload.source, run, clock=runtime.now, check=deadline.check)
+    if report is not None and report.problem_count:
+        return _page(form, upload=upload, report=report, late=True)
+    return redirect(url_for(".show_import", run_id=run.id), 303)
+
+
+def _run_sent() -> UUID | None:
+    try:
+        return UUID(request.form.get("run", ""))
+    except ValueError:
+        return None
+
+
+def _bad_rows(_form: Form, upload: Upload) -> Response:
+    with ExitStack() as unread:
+        target = unread.enter_context(tempfile.TemporaryFile())
+        with own_connection() as connection:
+            import_files.write_bad_rows(
+                connection, upload.source, upload.file_format, target, now=runtime.now(), check=deadline.check
+            )
+        unread.pop_all()  # whoever reads it closes it
+    reply = deadline.stream(_read(target), content_type=_TYPES[FileFormat.CSV])
+    reply.headers.set("Content-Disposition", "attachment", filename="bad-rows.csv")
+    return reply
+
+
+def _read(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        file.seek(0)
+        while chunk := file.read(1 << 16):
+            yield chunk
+
+
+def too_large() -> str:
+    """What is said instead of taking a file in."""
+    return _TOO_LARGE.format(_max_size())
+
+
+def _max_size() -> str:
+    return f"{round(runtime.settings().max_body_bytes / (1 << 20), 1):g} MiB"
+
+
+def _page(form: Form, report: ImportReport | None = None, **context: Any) -> Response:
+    if report is not None and report.problem_count:
+        form.status = 422
+    return form.page(
+        "import.html",
+        report=report,
+        limit=runtime.settings().request_timeout * TIMES,
+        max_size=_max_size(),
+        recent=import_runs.recent(session(), _me(), _RECENT),
+        **context,
+    )
+
+
+def _me() -> int:
+    return access.identity().user.id
