@@ -62,6 +62,10 @@ class LastSuperuser(Conflict):
     """The change would leave no active superuser."""
 
 
+class SelectionChanged(Conflict):
+    """A change of many users would by now be about other users than it was confirmed for."""
+
+
 class AuthenticationError(RollcallError):
     """Nobody is signed in, or the credentials are wrong."""
 

@@ -60,6 +60,7 @@ _REFUSALS: tuple[tuple[type[errors.RollcallError], int, str], ...] = (
     (errors.UserNotFound, 404, "There is no such user."),
     (errors.SessionNotFound, 404, "There is no such session; it may have ended already."),
     (errors.LastSuperuser, 409, "This is the last active superuser, who cannot be deleted, deactivated or demoted."),
+    (errors.SelectionChanged, 409, "Other users are selected by now than you were asked about, so nothing was changed."),
     (errors.Conflict, 409, "The change contradicts what is stored."),
     (errors.UnsupportedMediaType, 415, "The body has to be JSON, with the header Content-Type: application/json."),
     (errors.ValidationFailed, 422, "The request is not valid."),

@@ -72,8 +72,8 @@ def term(value: str) -> str:
 
 def matches(search_text: ColumnElement[str] | Any, term: str) -> ColumnElement[bool]:
     """The condition that a user's search text holds the term; trigrams can serve it."""
-    found: ColumnElement[bool] = search_text.like("%" + _stored_form(term) + "%")
-    return found
+    matching: ColumnElement[bool] = search_text.like("%" + _stored_form(term) + "%")
+    return matching
 
 
 def page(session: Session, query: Query, position: Position | None, offset: int, size: int) -> tuple[_Rows, Total]:
@@ -98,8 +98,8 @@ def page(session: Session, query: Query, position: Position | None, offset: int,
         else_=_count(counted),
     ).label("total")
 
-    found = select(near).where(_count(near) >= needed).union_all(select(far)).subquery("found")
-    wanted = select(found).order_by(*order.clauses(found.c.key, found.c.id)).offset(offset).limit(size + 1).subquery("wanted")
+    met = select(near).where(_count(near) >= needed).union_all(select(far)).subquery("found")
+    wanted = select(met).order_by(*order.clauses(met.c.key, met.c.id)).offset(offset).limit(size + 1).subquery("wanted")
     statement = (
         select(total, wanted.c.key, *RECORD)
         .select_from(select(literal(1)).subquery("one").outerjoin(wanted, true()).outerjoin(User, User.id == wanted.c.id))
@@ -127,15 +127,21 @@ def _near(query: Query, order: list_order.Order, position: Position | None, need
     return kept.limit(max(needed, COUNT_AT_MOST + 1)).cte(name).prefix_with("MATERIALIZED")
 
 
-def _indexed(query: Query, order: list_order.Order, position: Position | None) -> Select[Any]:
-    """All matches, by an index: trigrams, or for a shorter term the characters and pairs of neighbours."""
+def found(term: str) -> ColumnElement[bool]:
+    """The condition that a user is found by a term; an index can serve any term.
+
+    That is trigrams, or for a shorter term the characters and pairs of neighbours.
+    """
     # The one letter that becomes two in lower case, by some databases' rules, is left to the trigrams.
-    if len(query.term) < _TRIGRAM and "İ" not in query.term:
-        found: ColumnElement[bool] = SHORT_GRAMS.op("@>", is_comparison=True)(array([_stored_form(query.term)]))
-    else:
-        found = matches(User.search_text, query.term)
+    if len(term) < _TRIGRAM and "İ" not in term:
+        return SHORT_GRAMS.op("@>", is_comparison=True)(array([_stored_form(term)]))
+    return matches(User.search_text, term)
+
+
+def _indexed(query: Query, order: list_order.Order, position: Position | None) -> Select[Any]:
+    """All matches, by an index."""
     states = [getattr(User, column) == state for column, state in query.states.items()]
-    rows = select(User.id, order.key.label("key")).where(found, *states)
+    rows = select(User.id, order.key.label("key")).where(found(query.term), *states)
     return rows if position is None else rows.where(order.beyond(position))
 
 

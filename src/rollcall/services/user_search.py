@@ -9,7 +9,19 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, DateTime, Select, bindparam, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    DateTime,
+    Select,
+    any_,
+    bindparam,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from rollcall.infra import reading
@@ -19,7 +31,8 @@ from rollcall.services.list_order import Position, SortBy, SortOrder
 from rollcall.services.tally import midnight
 from rollcall.services.text_search import Total
 
-__all__ = ["Position", "SortBy", "SortOrder", "Total", "UserFilter", "UserPage", "exported", "numbered_page", "page_at"]
+__all__ = ["Position", "SortBy", "SortOrder", "Total", "UserFilter", "UserPage"]
+__all__ += ["conditions", "exported", "exported_by_id", "numbered_page", "page_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +65,22 @@ class UserPage:
     total: Total
 
 
+def conditions(user_filter: UserFilter) -> list[ColumnElement[bool]]:
+    """What the filter asks of a user, for statements about all whom it lets through at once."""
+    asked = _in_state(user_filter)
+    return asked if user_filter.search is None else [*asked, text_search.found(user_filter.search)]
+
+
 def exported(user_filter: UserFilter) -> Select[Any]:
     """The columns of an export of all users that the filter lets through, in its order; never a password's hash."""
-    conditions = _in_state(user_filter)
-    if user_filter.search is not None:
-        conditions.append(text_search.matches(User.search_text, user_filter.search))
     order = list_order.of(user_filter.sort_by, user_filter.sort_order)
-    return select(*(getattr(User, column) for column in exports.COLUMNS)).where(*conditions).order_by(*order.clauses())
+    return _exported_columns().where(*conditions(user_filter)).order_by(*order.clauses())
+
+
+def exported_by_id(ids: Sequence[int]) -> Select[Any]:
+    """The same of the users with these ids, as far as they are there, in the order given."""
+    given = literal(list(ids), ARRAY(BigInteger))
+    return _exported_columns().where(User.id == any_(given)).order_by(func.array_position(given, User.id))
 
 
 def numbered_page(session: Session, user_filter: UserFilter, page: int, size: int) -> UserPage:
@@ -94,6 +116,10 @@ _Rows = list[tuple[UserRecord, Any]]  # each with its sort key
 
 # So many rows are skipped in less time than it takes to find the day of a page.
 _COUNTED_THROUGH = 500
+
+
+def _exported_columns() -> Select[Any]:
+    return select(*(getattr(User, column) for column in exports.COLUMNS))
 
 
 def _in_state(user_filter: UserFilter) -> list[ColumnElement[bool]]:

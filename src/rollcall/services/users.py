@@ -179,6 +179,22 @@ def _active_superusers() -> Select[int]:
     return select(User.id).where(User.is_superuser, User.is_active, User.password_hash.is_not(None))
 
 
+def is_last_superuser(session: Session, user: User) -> bool:
+    """Whether nobody would be left to administer Rollcall without this user: what the guards refuse, and pages explain."""
+    if not (user.is_active and user.is_superuser):
+        return False
+    return not session.scalars(select(_active_superusers().where(User.id != user.id).exists())).one()
+
+
+def require_superuser(session: Session, by: Identity) -> None:
+    """See that who asks may still do what only superusers may; for what may take superusers away, under their lock.
+
+    :raises AccessDenied: somebody else has deactivated or demoted the caller since the request began.
+    """
+    if not session.scalars(select(_active_superusers().where(User.id == by.user.id).exists())).one():
+        raise AccessDenied
+
+
 def lock_superusers(session: Session) -> None:
     """Wait until nobody else changes who is a superuser, until the end of the transaction.
 
@@ -189,9 +205,7 @@ def lock_superusers(session: Session) -> None:
 
 
 def _keep_a_superuser(session: Session, user: User) -> None:
-    if not (user.is_active and user.is_superuser):
-        return
-    if not session.scalars(select(_active_superusers().where(User.id != user.id).exists())).one():
+    if is_last_superuser(session, user):
         raise LastSuperuser
 
 
