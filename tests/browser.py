@@ -104,7 +104,7 @@ class Page:
 
     @property
     def toast(self) -> str:
-        return " ".join(found.text for found in self.root.all("p", class_="toast"))
+        return " ".join(found.text for found in self.root.one(class_="toasts").all("p"))
 
     def problem(self, name: str) -> str:
         """What is said beside a field."""

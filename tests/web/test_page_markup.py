@@ -40,6 +40,8 @@ def _as_root(people: dict[str, Browser]) -> Iterator[Page]:
         "/dashboard/users/2/delete",
         "/dashboard/users/2/deactivate",
         "/dashboard/users/2/end-sessions",
+        "/dashboard/users/selected/deactivate?id=1&id=2&id=3",
+        "/dashboard/users/matching/activate?search=%3Cscript%3E&is_active=true",
         "/profile",
         "/profile/password",
         "/no-such-page",

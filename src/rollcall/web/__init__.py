@@ -11,10 +11,11 @@ from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
 from rollcall.api.errors import Answer, describe
 from rollcall.errors import InvalidToken
 from rollcall.infra import request_id
-from rollcall.web import access, account, dashboard, devices, imports, sessions, system, users, wording
+from rollcall.web import access, account, bulk, dashboard, devices, export, imports, sessions, system, undo, users, wording
 from rollcall.web.blueprint import asset, blueprint, csrf
 
-__all__ = ["account", "dashboard", "error_page", "imports", "init_app", "sessions", "system", "users", "wants_page"]
+__all__ = ["account", "bulk", "dashboard", "error_page", "export", "imports", "init_app"]
+__all__ += ["sessions", "system", "undo", "users", "wants_page"]
 
 # Addresses of programs: whatever is wrong there, a program reads the answer.
 _NOT_PAGES = ("/api/", "/health", "/metrics", "/openapi.json")
@@ -64,4 +65,4 @@ def _refuse_form(_error: CSRFError) -> Response:
 
 
 def _context() -> dict[str, Any]:
-    return {"user": access.known_user()}
+    return {"user": access.known_user(), "here": access.here()}

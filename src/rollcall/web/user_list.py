@@ -10,13 +10,14 @@ from flask import url_for
 from sqlalchemy.orm import Session
 
 from rollcall.api import paging
-from rollcall.api.schemas.users import ListQuerySchema
+from rollcall.api.schemas.users import FilterSchema, ListQuerySchema
 from rollcall.errors import UserNotFound, ValidationFailed
 from rollcall.models import UserRecord
 from rollcall.services import users
 from rollcall.web.wording import number
 
 _SCHEMA = ListQuerySchema()
+_FILTERS = FilterSchema().fields.keys()
 _PLACE = ("page", "cursor")
 _ID_DIGITS = 20  # no id has as many
 _CHIPS = {
@@ -25,6 +26,12 @@ _CHIPS = {
     ("is_superuser", "true"): "Superusers",
     ("is_superuser", "false"): "Not superusers",
 }
+
+
+def filters(values: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The filters that are on, each as its parameter and what it is called."""
+    states = [(name, label) for (name, value), label in _CHIPS.items() if values.get(name) == value]
+    return [("search", f"“{values['search']}”"), *states] if "search" in values else states
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,13 @@ class UserList:
         total = max(self._found["total"], last)  # somebody may have signed up between the two queries
         return f"{number(first)}–{number(last)} of {'' if self._found['total_is_exact'] else 'more than '}{number(total)}"
 
+    @property
+    def everybody(self) -> str | None:
+        """What all that match are called, where they are more than are on this page."""
+        if not (self.previous or self.following):
+            return None
+        return f"all {number(self._found['total'])}" if self._found["total_is_exact"] else "all that match"
+
     def is_only(self, user: UserRecord) -> bool:
         """Whether there is nobody in Rollcall but this user."""
         return not self.chips and self._found["total"] == 1 and [person.id for person in self.users] == [user.id]
@@ -105,17 +119,15 @@ class UserList:
     @property
     def export(self) -> str:
         """The address of the whole list as a file."""
-        kept: dict[str, Any] = {name: value for name, value in self.values.items() if name not in (*_PLACE, "size")}
-        return url_for("web.export_users", **kept)
+        return url_for("web.export_users", **self._filters)
 
     @property
     def chips(self) -> list[Chip]:
-        chips = [
-            Chip(label, self._href(**{name: None})) for (name, value), label in _CHIPS.items() if self.values.get(name) == value
-        ]
-        if "search" in self.values:
-            chips.insert(0, Chip(f"“{self.values['search']}”", self._href(search=None)))
-        return chips
+        return [Chip(label, self._href(**{name: None})) for name, label in filters(self.values)]
+
+    def change_all(self, deed: str) -> str:
+        """The address of the question whether to do something to all that match."""
+        return url_for("web.ask_many", whom="matching", deed=deed, **self._filters)
 
     def heading(self, label: str, column: str) -> Heading:
         """The head of a column, linked to the list in its order, or the other way round if it is in it already."""
@@ -126,6 +138,10 @@ class UserList:
             return Heading(label, self._href(sort_by=column, sort_order=usual), "none")
         turned = "asc" if order == "desc" else "desc"
         return Heading(label, self._href(sort_by=column, sort_order=turned), f"{order}ending")
+
+    @property
+    def _filters(self) -> dict[str, Any]:
+        return {name: value for name, value in self.values.items() if name in _FILTERS}
 
     def _to_cursor(self, name: str) -> str | None:
         return self._href(cursor=self._found[name]) if self._found[name] else None

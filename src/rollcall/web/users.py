@@ -7,15 +7,13 @@ from typing import Any
 from flask import flash, make_response, redirect, render_template, request, url_for
 from werkzeug import Response
 
-from rollcall.api import paging
-from rollcall.api.parsing import RequestParser
-from rollcall.api.schemas.users import FilterSchema, NewUserSchema, UserChangeSchema
+from rollcall.api.schemas.users import NewUserSchema, UserChangeSchema
 from rollcall.errors import Conflict, LastSuperuser, ValidationFailed
-from rollcall.infra import deadline, runtime
-from rollcall.infra.database import session, stream_rows, transaction
+from rollcall.infra import runtime
+from rollcall.infra.database import session, transaction
 from rollcall.models import User
-from rollcall.services import exports, history, tally, user_search, users
-from rollcall.web import access, sessions
+from rollcall.services import accounts, history, users
+from rollcall.web import access, sessions, undo
 from rollcall.web.actions import ACTIONS
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
@@ -31,23 +29,7 @@ def list_users() -> Response:
     """The list, as its address says."""
     with transaction() as work:
         shown = UserList(work, request.args)
-    return make_response(render_template("users.html", list=shown, users=shown.users, here=access.here()), shown.status)
-
-
-@blueprint.get("/dashboard/users/export")
-@access.superuser
-@deadline.limit(times=20)
-def export_users() -> Response:
-    """Everybody on the list as its address says, as a CSV file.
-
-    :raises ValidationFailed: a parameter is not valid. Unlike the list, which leaves it out and says so, a file cannot
-        tell that it holds more than was asked for.
-    """
-    query = RequestParser().parse(FilterSchema(), request, location="query")
-    chunks = exports.export_rows(stream_rows(user_search.exported(paging.user_filter(query))), "csv")
-    reply = deadline.stream(chunks, content_type=exports.CONTENT_TYPES["csv"])
-    reply.headers.set("Content-Disposition", "attachment", filename=f"users-{runtime.now():%Y-%m-%d}.csv")
-    return reply
+    return make_response(render_template("users.html", list=shown, users=shown.users), shown.status)
 
 
 @blueprint.get("/dashboard/users/new")
@@ -126,8 +108,9 @@ def set_password(user_id: int) -> Response:
 def activate_user(user_id: int) -> Response:
     """Let a user log in again."""
     with transaction() as work:
+        was_active = users.get_user(work, user_id).is_active
         person = users.change_user(work, user_id, {"is_active": True}, access.identity(), runtime.now())
-    flash(f"{person.username} is active again.")
+    undo.offer(f"{person.username} is active again.", "activate", [] if was_active else [user_id])
     return redirect(access.own_path(request.form.get("next")) or url_for(".show_user", user_id=user_id))
 
 
@@ -142,26 +125,27 @@ def ask(user_id: int, name: str) -> Response:
 @access.superuser
 def act(user_id: int, name: str) -> Response:
     """Do what was asked about."""
-    form, action = Form.sent(), ACTIONS[name]
+    form, action, me = Form.sent(), ACTIONS[name], access.identity()
     try:
         with transaction() as work:
             person = users.get_user(work, user_id)
-            action.perform(work, person, access.identity())
+            was_active, ending = person.is_active, len(accounts.open_sessions(work, user_id, runtime.now()))
+            action.perform(work, person, me)
     except LastSuperuser as error:
         return form.refuse(error).page("confirm.html", **_question(user_id, name, request.form.get("next")))
-    flash(action.done.format(person.username))
+    deactivated = was_active and not person.is_active and person.id != me.user.id
+    message = action.done.format(person.username)
+    undo.offer(message + undo.ended(ending) if deactivated else message, "deactivate", [person.id] if deactivated else [])
     after = url_for(".list_users") if name == "delete" else url_for(".show_user", user_id=user_id)
     return redirect(access.own_path(request.form.get("next")) or after)
 
 
 def _context(user_id: int) -> dict[str, Any]:
-    with transaction() as work:  # the tally may be folded
-        person = users.get_user(work, user_id)
-        last = person.is_active and person.is_superuser and tally.count(work, is_active=True, is_superuser=True) == 1
+    person = users.get_user(session(), user_id)
     return {
         "person": person,
         "own": person.id == access.identity().user.id,
-        "last_superuser": last,
+        "last_superuser": users.is_last_superuser(session(), person),
         **sessions.listed(user_id),
     }
 

@@ -47,6 +47,90 @@ function searchInstantly(form) {
   });
 }
 
+// Acting on the list without leaving it: questions open above it, and the list and the messages of the answer take the place
+// of these. Any other answer, a refusal, an error, the log-in page, is shown above the list as it is.
+function actInPlace(results) {
+  const dialog = document.getElementById("question");
+  let row = null; // where the focus was: the id of the row, and its place among the others
+
+  const show = (nodes) => {
+    dialog.firstElementChild.replaceChildren(...nodes);
+    dialog.querySelector(".toasts:empty")?.remove(); // the page has one
+    dialog.ariaLabel = dialog.querySelector("h1, h2").textContent;
+    enhance(dialog);
+    if (!dialog.open) dialog.showModal();
+    (dialog.querySelector("[autofocus], [data-cancel], input:not([type=hidden])") ?? dialog.querySelector("button")).focus();
+  };
+
+  const replace = (page) => {
+    dialog.close();
+    results.replaceChildren(...page.getElementById("results").childNodes);
+    const toasts = document.querySelector(".toasts");
+    for (const alert of page.querySelectorAll(".toast.bad")) toasts.before(alert);
+    toasts.replaceChildren(...page.querySelector(".toasts").childNodes);
+    toasts.classList.add("floating"); // where it is seen, however far the list is scrolled
+    enhance(toasts.parentElement);
+    if (document.activeElement !== document.body) return; // its reader has gone on already
+    const same = document.getElementById(row?.id)?.querySelector(".actions :is(a, button)");
+    const instead = results.querySelectorAll("tbody tr")[row?.place]?.querySelector("th a");
+    (same ?? instead ?? results.querySelector("[data-all]") ?? document.getElementById("content")).focus();
+  };
+
+  const send = async (button, address, options) => {
+    const pressed = button.closest("tr");
+    if (pressed) row = { id: pressed.id, place: pressed.sectionRowIndex };
+    else if (!dialog.contains(button)) row = { id: `user-${button.form?.elements.id?.value}` }; // an undo
+    button.ariaBusy = "true";
+    try {
+      const page = parse(await (await fetch(address, options)).text());
+      if (page.getElementById("results")) replace(page);
+      else show(page.getElementById("content").childNodes);
+    } catch {
+      show(document.getElementById("unanswered").content.cloneNode(true).childNodes);
+    }
+    button.ariaBusy = null;
+  };
+
+  dialog.addEventListener("close", () => dialog.firstElementChild.replaceChildren());
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-ask], a[data-cancel]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    if ("cancel" in link.dataset) dialog.close();
+    else if (!link.ariaBusy) send(link, link.href);
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const button = event.submitter ?? form.querySelector("button"); // there is none after Ctrl and Enter
+    const asks = button?.matches("[data-ask]");
+    if (event.defaultPrevented || !(asks || form.matches("[data-act]"))) return;
+    event.preventDefault();
+    const values = new URLSearchParams(new FormData(form));
+    if (asks) send(button, `${button.formAction}?${values}`);
+    else send(button, form.action, { method: "POST", body: values });
+  });
+}
+
+// What is selected in the list: the bar to act on it comes with the first, and says how many they are.
+function countSelected(bar) {
+  const boxes = [...document.querySelectorAll("[form=bulk]")];
+  const all = document.querySelector("[data-all]");
+  const show = () => {
+    const count = boxes.filter((box) => box.checked).length;
+    bar.querySelector("[role=status]").textContent = count ? `${count} selected` : "";
+    for (const part of bar.querySelectorAll(".row, .all")) part.hidden = !count;
+    all.checked = count === boxes.length;
+    all.indeterminate = count > 0 && !all.checked;
+  };
+  all.parentElement.hidden = false;
+  all.addEventListener("change", () => {
+    for (const box of boxes) box.checked = all.checked;
+    show();
+  });
+  for (const box of boxes) box.addEventListener("change", show);
+  show();
+}
+
 // The live parts of this page follow the server as long as somebody sees them and wants it (WCAG 2.2.2). What is around them
 // stays, and with it the focus and how far a table is scrolled.
 function keepFresh(head) {
@@ -205,6 +289,8 @@ function dismissOnPress(button) {
 // What a part of a page needs, also one that has just come.
 function enhance(part) {
   for (const form of part.querySelectorAll("form[method=post]")) sendOnce(form);
+  for (const bar of part.querySelectorAll("#bulk")) countSelected(bar);
+  for (const button of part.querySelectorAll("[data-dismiss]")) dismissOnPress(button);
   showLocalTimes(part);
 }
 
@@ -213,7 +299,7 @@ for (const form of document.querySelectorAll("[data-guard]")) guardChanges(form)
 for (const form of document.querySelectorAll("[data-import]")) importInPlace(form);
 for (const link of document.querySelectorAll("[data-follow]")) followImport(link.href, document.getElementById("run"));
 for (const head of document.querySelectorAll("[data-refresh]")) keepFresh(head);
-for (const button of document.querySelectorAll("[data-dismiss]")) dismissOnPress(button);
 for (const button of document.querySelectorAll("[data-copy]")) copyOnPress(button);
+for (const results of document.querySelectorAll("#results")) actInPlace(results);
 enhance(document);
 listenToKeys();

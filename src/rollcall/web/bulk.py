@@ -1,0 +1,67 @@
+"""Many users at once, ticked in the list or all that match: the question with its numbers, and the deed."""
+
+from __future__ import annotations
+
+from flask import flash, redirect, request
+from werkzeug import Response
+
+from rollcall.errors import SelectionChanged
+from rollcall.infra import deadline, runtime
+from rollcall.infra.database import session, transaction
+from rollcall.services import bulk_changes
+from rollcall.services.bulk_changes import Selection
+from rollcall.web import access, selection, undo
+from rollcall.web.blueprint import blueprint
+from rollcall.web.forms import Form
+from rollcall.web.undo import DEED, STATES
+from rollcall.web.user_list import filters
+
+_ADDRESS = f"/dashboard/users/<any(selected, matching):whom>/{DEED}"
+_COUNT_DIGITS = 9
+
+
+@blueprint.get(_ADDRESS)
+@access.superuser
+def ask_many(whom: str, deed: str) -> Response:
+    """Ask before many users are changed, and say how many, and what will happen."""
+    chosen = selection.asked(whom)
+    return _question(Form(), whom, chosen, deed) if chosen else selection.nobody()
+
+
+@blueprint.post(_ADDRESS)
+@access.superuser
+@deadline.limit(times=10)
+def change_many(whom: str, deed: str) -> Response:
+    """Do what was asked about, if it would still change as many users; else ask anew."""
+    form, chosen, me, state = Form.sent(), selection.asked(whom), access.identity(), STATES[deed]
+    try:
+        with transaction() as work:
+            changed = bulk_changes.change(work, chosen, me, runtime.now(), is_active=state, expected=_confirmed())
+    except SelectionChanged as error:
+        return _question(form.refuse(error), whom, chosen, deed)
+    message = f"{undo.who(changed)} {'active again' if state else 'deactivated'}."
+    if whom == "selected":
+        undo.offer(message + undo.ended(changed.sessions), deed, changed.ids)
+    else:
+        flash(message)
+    return redirect(selection.back(whom))
+
+
+def _confirmed() -> int:
+    """The number that the question has named; -1, which is nobody's, for anything else."""
+    given = request.form.get("expected", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) <= _COUNT_DIGITS else -1
+
+
+def _question(form: Form, whom: str, chosen: Selection, deed: str) -> Response:
+    seen = bulk_changes.preview(session(), chosen, access.identity(), runtime.now(), is_active=STATES[deed])
+    return form.page(
+        "bulk.html",
+        deed=deed,
+        seen=seen,
+        at_most=bulk_changes.AT_MOST,
+        filters=[label for _, label in filters(request.args)],
+        gone=len(chosen) - seen.selected if isinstance(chosen, tuple) else 0,
+        selected=whom == "selected",
+        back=selection.back(whom),
+    )

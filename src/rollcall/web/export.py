@@ -1,0 +1,46 @@
+"""Users as a file to take along: the whole list as its address says, or those who are selected in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+from sqlalchemy import Select
+from werkzeug import Response
+
+from rollcall.api import paging
+from rollcall.api.parsing import RequestParser
+from rollcall.api.schemas.users import FilterSchema
+from rollcall.infra import deadline, runtime
+from rollcall.infra.database import stream_rows
+from rollcall.services import exports, user_search
+from rollcall.web import access, selection
+from rollcall.web.blueprint import blueprint
+
+
+@blueprint.get("/dashboard/users/export")
+@access.superuser
+@deadline.limit(times=20)
+def export_users() -> Response:
+    """Everybody on the list as its address says, as a CSV file.
+
+    :raises ValidationFailed: a parameter is not valid. Unlike the list, which leaves it out and says so, a file cannot
+        tell that it holds more than was asked for.
+    """
+    query = RequestParser().parse(FilterSchema(), request, location="query")
+    return _file(user_search.exported(paging.user_filter(query)))
+
+
+@blueprint.get("/dashboard/users/selected/export")
+@access.superuser
+def export_selected() -> Response:
+    """Those who are selected, in the order of the list, as a CSV file."""
+    ids = selection.given_ids(request.args)
+    return _file(user_search.exported_by_id(ids)) if ids else selection.nobody()
+
+
+def _file(query: Select[Any]) -> Response:
+    chunks = exports.export_rows(stream_rows(query), "csv")
+    reply = deadline.stream(chunks, content_type=exports.CONTENT_TYPES["csv"])
+    reply.headers.set("Content-Disposition", "attachment", filename=f"users-{runtime.now():%Y-%m-%d}.csv")
+    return reply

@@ -1,0 +1,56 @@
+"""Who is selected in the list of users: the ids that a form or an address carries, or the filter of all that match."""
+
+from __future__ import annotations
+
+import re
+
+from flask import flash, redirect, request, url_for
+from werkzeug import Response
+from werkzeug.datastructures import MultiDict
+
+from rollcall.api import paging
+from rollcall.api.parsing import RequestParser
+from rollcall.api.schemas.users import FilterSchema
+from rollcall.errors import FieldProblem, ValidationFailed
+from rollcall.services.bulk_changes import SELECTED_AT_MOST, Selection
+from rollcall.web import access
+
+_ID = re.compile("[1-9][0-9]{0,18}")
+_ID_MAX = 2**63 - 1
+
+
+def given_ids(values: MultiDict[str, str]) -> tuple[int, ...]:
+    """The ids that a form or an address carries, each once.
+
+    :raises ValidationFailed: something else than an id is among them, or they are more than a page of the list has.
+    """
+    given = dict.fromkeys(values.getlist("id"))
+    if len(given) > SELECTED_AT_MOST:
+        raise ValidationFailed([FieldProblem("id", "too_long", f"At most {SELECTED_AT_MOST} users can be selected one by one.")])
+    if not all(_ID.fullmatch(each) and int(each) <= _ID_MAX for each in given):
+        raise ValidationFailed([FieldProblem("id", "invalid_format", "This is not the id of a user.")])
+    return tuple(map(int, given))
+
+
+def asked(whom: str) -> Selection:
+    """Whom the address is about.
+
+    :param whom: ``selected``, by their ids; or ``matching``, by the parameters of the list.
+    :raises ValidationFailed: a parameter is not valid.
+    """
+    if whom == "selected":
+        return given_ids(request.args)
+    return paging.user_filter(RequestParser().parse(FilterSchema(), request, location="query"))
+
+
+def back(whom: str) -> str:
+    """The address of the list that the selection was made in."""
+    if whom == "selected":
+        return access.own_path(request.args.get("next")) or url_for("web.list_users")
+    return url_for("web.list_users", **request.args.to_dict())  # type: ignore[arg-type]
+
+
+def nobody() -> Response:
+    """Back to the list, where somebody has to be selected first."""
+    flash("Nobody was selected. Tick the boxes of those whom it is about first.", "error")
+    return redirect(back("selected"))
