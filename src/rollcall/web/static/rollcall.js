@@ -166,10 +166,10 @@ function keepFresh(head) {
   wait();
 }
 
-// A form that was changed and not sent asks before it is left.
+// A form that was changed and not sent, or was refused, asks before it is left.
 function guardChanges(form) {
   const state = () => new URLSearchParams(new FormData(form)).toString();
-  const before = state();
+  const before = form.parentElement.querySelector(".problems") ? null : state();
   let sent = false;
   form.addEventListener("submit", () => (sent = true));
   addEventListener("beforeunload", (event) => {
