@@ -2,13 +2,15 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+CHROMIUM_TESTS := tests/chromium
 
-.PHONY: run test browser check bench bench-deadline stop help
+.PHONY: run test browser lighthouse screenshots check bench bench-deadline stop help
 
 help:
 	@echo "make run    serve on http://127.0.0.1:8000 (installs, migrates; gunicorn's GUNICORN_CMD_ARGS apply)"
 	@echo "make test   run the tests against a PostgreSQL and a Redis of their own"
 	@echo "make browser  run the tests in a real browser (apt-get install chromium)"
+	@echo "make lighthouse, make screenshots  measure the pages, picture them into docs/images"
 	@echo "make check  linters, types and the direction of imports"
 	@echo "make bench  measure with N users (make bench N=10000000)"
 	@echo "make bench-deadline  measure what the deadline costs a request"
@@ -22,9 +24,15 @@ run: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(BIN)/pytest
 
-browser: $(VENV)/installed-browser
-	@command -v chromium chromium-browser >/dev/null || { echo "There is no Chromium: apt-get install chromium"; exit 1; }
+browser: $(VENV)/installed-browser $(CHROMIUM_TESTS)/node_modules/.axe
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { echo "There is no Chromium: apt-get install chromium"; exit 1; }
 	$(BIN)/pytest -m browser
+
+lighthouse: $(VENV)/installed-browser $(CHROMIUM_TESTS)/node_modules/.lighthouse
+	@PYTHONPATH=tests $(BIN)/python -m chromium.lighthouse
+
+screenshots: $(VENV)/installed-browser
+	@PYTHONPATH=tests $(BIN)/python -m chromium.screenshots
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check
@@ -51,4 +59,11 @@ $(VENV)/installed $(VENV)/installed-test $(VENV)/installed-dev $(VENV)/installed
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing rollcall[$(EXTRAS)] into $(VENV) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+# What is not Python comes from npm; what Lighthouse depends on is taken as it was on this day, too.
+$(CHROMIUM_TESTS)/node_modules/.axe: LESS = --omit=dev
+$(CHROMIUM_TESTS)/node_modules/.axe $(CHROMIUM_TESTS)/node_modules/.lighthouse: $(CHROMIUM_TESTS)/package.json
+	@echo "installing what $< names …"
+	@npm install --prefix $(CHROMIUM_TESTS) $(LESS) --before=2026-11-23 --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@

@@ -6,7 +6,7 @@ They run by ``make browser`` and in .ci/run; ``make test`` says that it leaves t
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,9 +31,7 @@ SMOKE = "test_smoke.py"
 if TYPE_CHECKING or not MISSING:
     from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-    from chromium.screen import FLAGS, PATIENCE, Site, Watch, serve
-
-Open = Callable[..., "BrowserContext"]
+    from chromium.screen import FLAGS, PATIENCE, Open, Site, Watch, serve
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -62,9 +60,9 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def service(settings: Settings, redis_url: str) -> Iterator[Site]:
+def service(settings: Settings) -> Iterator[Site]:
     """The service for the run; tests take ``site``."""
-    with serve(settings, redis_url) as site:
+    with serve(settings) as site:
         yield site
 
 
@@ -91,7 +89,7 @@ def open_browser(chromium: Browser, site: Site, watch: Watch) -> Iterator[Open]:
     with ExitStack() as opened:
 
         def make(user: User | None = None, **options: Any) -> BrowserContext:
-            context = chromium.new_context(base_url=site.url, locale="en-GB", timezone_id="UTC", **options)
+            context = chromium.new_context(**{"base_url": site.url, "locale": "en-GB", "timezone_id": "UTC", **options})
             opened.callback(context.close)
             context.set_default_timeout(PATIENCE)
             watch.follow(context)
@@ -112,6 +110,13 @@ def page(open_browser: Open, site: Site) -> Page:
 def plain_page(open_browser: Open, site: Site) -> Page:
     """The same without JavaScript."""
     return open_browser(site.find("root"), java_script_enabled=False).new_page()
+
+
+@pytest.fixture(params=["page", "plain_page"], ids=["with JavaScript", "without"])
+def either(request: pytest.FixtureRequest) -> Page:
+    """The one, then the other: for what has to work both ways."""
+    page: Page = request.getfixturevalue(request.param)
+    return page
 
 
 @pytest.fixture

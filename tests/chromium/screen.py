@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -32,6 +32,10 @@ PATIENCE = 10_000
 """Milliseconds that anything may take to appear; a shared machine may be slow, and no test waits longer than it must."""
 
 
+Open = Callable[..., BrowserContext]
+"""What the fixture ``open_browser`` is."""
+
+
 @dataclass
 class Site:
     """A service at work: two gunicorn workers, a database and a Redis.
@@ -43,7 +47,7 @@ class Site:
     url: str
     app: Flask
     engine: Engine
-    redis_url: str
+    redis: servers.RedisProcess
     _made: int = 0
 
     def empty(self) -> None:
@@ -54,7 +58,7 @@ class Site:
 
     def forget_statistics(self) -> None:
         """Have the next page compute them."""
-        with Redis.from_url(self.redis_url) as store:
+        with Redis.from_url(self.redis.url) as store:
             store.delete("rollcall:statistics")
 
     def seed(self, count: int = SEEDED) -> None:
@@ -81,15 +85,16 @@ class Site:
 
     def sign_in(self, context: BrowserContext, user: User) -> None:
         """Give a browser a new session of a user, as logging in would."""
+        context.add_cookies([{"name": "rollcall", "value": self.cookie(user), "url": self.url, "httpOnly": True}])
+
+    def cookie(self, user: User) -> str:
+        """The browser's cookie of a new session of a user."""
         self._made += 1
         token = f"browser-{user.id}-{self._made}"
         with Session(self.engine) as session:
             expires = utc_now() + timedelta(hours=12)
             session.add(UserSession(user_id=user.id, token_hash=accounts._digest(token), expires_at=expires))
             session.commit()
-        context.add_cookies([{"name": "rollcall", "value": self._cookie(token), "url": self.url, "httpOnly": True}])
-
-    def _cookie(self, token: str) -> str:
         client = self.app.test_client()
         with client.session_transaction() as cookie:
             cookie["token"] = token
@@ -97,28 +102,33 @@ class Site:
         assert found
         return found.value
 
+    def end_sessions(self) -> None:
+        """End everybody's, as their time would."""
+        with self.engine.begin() as connection:
+            connection.execute(text("DELETE FROM sessions"))
+
     def set_up_path(self) -> str:
         """The one-time link for the first superuser."""
         return first_superuser.link_path(str(self.app.secret_key))
 
 
 @contextmanager
-def serve(settings: Settings, redis_url: str, **environment: str) -> Iterator[Site]:
-    """The service on a database of its own, without rate limits, which would make tests depend on each other."""
-    with databases.application(settings, utc_now) as app:
+def serve(settings: Settings, **environment: str) -> Iterator[Site]:
+    """The service on a database and a Redis of its own, without rate limits, which would make tests depend on each other."""
+    with servers.RedisProcess() as redis, databases.application(settings, utc_now) as app:
         with app.app_context():
             flask_migrate.upgrade()
             url = str(runtime.settings().database_url)
         engine = create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
         given = {
             "DATABASE_URL": url,
-            "REDIS_URL": redis_url,
+            "REDIS_URL": redis.url,
             "SECRET_KEY": str(app.secret_key),
             "ROLLCALL_RATE_LIMIT_ENABLED": "false",
         }
         with servers.gunicorn(given | environment) as server:
             wait_for_workers(server)
-            yield Site(server.url, app, engine, redis_url)
+            yield Site(server.url, app, engine, redis)
         engine.dispose()
 
 

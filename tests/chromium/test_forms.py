@@ -1,0 +1,204 @@
+"""Forms and keys: what is wrong is said where it is, what was typed is kept, and the keyboard is enough."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Dialog, Locator, Page, expect
+
+from chromium.screen import Site
+
+USERS = "/dashboard/users"
+NEW = f"{USERS}/new"
+
+
+@pytest.fixture
+def asked(page: Page) -> list[str]:
+    """The kinds of dialogs that the browser has opened; each is answered with no."""
+    kinds: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        kinds.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", answer)
+    return kinds
+
+
+def field(page: Page, label: str) -> Locator:
+    return page.get_by_label(label, exact=True)
+
+
+# 10. What is wrong
+
+
+def test_problems_are_beside_their_fields_and_in_a_summary_that_has_the_focus(either: Page) -> None:
+    either.goto(NEW)
+    field(either, "Username").fill("x")
+    field(either, "Password").fill("correct-horse-battery")
+    with either.expect_response(lambda answer: answer.request.method == "POST") as answered:
+        either.get_by_role("button", name="Create the user").click()
+    assert answered.value.status == 422
+    summary = either.get_by_role("alert")
+    expect(summary).to_be_focused()
+    expect(summary.get_by_role("link")).to_have_count(3)
+    expect(field(either, "Username")).to_have_accessible_description(
+        "A username has at least 3 characters. 3 to 50 letters, digits, _ and -."
+    )
+    assert field(either, "Username").get_attribute("aria-invalid") == "true"
+    assert field(either, "Full name (optional)").get_attribute("aria-invalid") is None
+
+
+def test_a_line_of_the_summary_leads_to_its_field(either: Page) -> None:
+    either.goto(NEW)
+    either.get_by_role("button", name="Create the user").click()
+    either.get_by_role("alert").get_by_role("link", name=re.compile("^E-mail address")).press("Enter")
+    expect(field(either, "E-mail address")).to_be_focused()
+
+
+def test_what_was_typed_is_kept_and_passwords_are_not(either: Page) -> None:
+    either.goto(NEW)
+    field(either, "Username").fill("ada")
+    field(either, "E-mail address").fill("no address")
+    field(either, "Password").fill("correct-horse-battery")
+    field(either, "Active").uncheck()
+    either.get_by_role("button", name="Create the user").click()
+    expect(either.get_by_role("alert")).to_be_visible()
+    expect(field(either, "Username")).to_have_value("ada")
+    expect(field(either, "E-mail address")).to_have_value("no address")
+    expect(field(either, "Password")).to_have_value("")
+    expect(field(either, "Active")).not_to_be_checked()
+
+
+def test_a_user_is_created(either: Page, site: Site) -> None:
+    either.goto(NEW)
+    for label, typed in (
+        ("Username", "ada"),
+        ("E-mail address", "ada@example.org"),
+        ("Full name (optional)", "Ada Lovelace"),
+        ("Password", "correct-horse-battery"),
+        ("The same password again", "correct-horse-battery"),
+    ):
+        field(either, label).fill(typed)
+    either.get_by_role("button", name="Create the user").click()
+    expect(either.get_by_role("status").first).to_have_text("ada is created.")
+    expect(either.get_by_role("heading", level=1)).to_have_text("Ada Lovelace")
+    assert site.find("ada").is_active
+
+
+def test_pressed_twice_is_sent_once(page: Page) -> None:
+    page.goto("/profile")
+    refused = page.get_by_role("button", name="Save").evaluate(
+        """(button) => {
+            const refused = [];
+            document.addEventListener("submit", (event) => refused.push(event.defaultPrevented));
+            button.click();
+            button.click();
+            return refused;
+        }"""
+    )
+    assert refused == [False, True]
+    expect(page.get_by_text("Your profile is saved.")).to_be_visible()
+
+
+# 10. The guard
+
+
+def test_leaving_a_changed_form_is_asked_about(page: Page, asked: list[str]) -> None:
+    page.goto("/profile")
+    field(page, "Full name (optional)").fill("Somebody Else")
+    page.get_by_role("link", name="Users").click(no_wait_after=True)
+    expect(page).to_have_title("Your profile · Rollcall")
+    assert asked == ["beforeunload"]
+    expect(field(page, "Full name (optional)")).to_have_value("Somebody Else")
+
+
+def test_a_form_that_is_as_it_was_is_left_without_a_question(page: Page, asked: list[str]) -> None:
+    page.goto("/profile")
+    field(page, "Full name (optional)").fill("Somebody Else")
+    field(page, "Full name (optional)").fill("Ada Root")
+    page.get_by_role("link", name="Users").click()
+    expect(page).to_have_title("Users · Rollcall")
+    assert asked == []
+
+
+def test_saving_is_not_asked_about(page: Page, asked: list[str]) -> None:
+    page.goto("/profile")
+    field(page, "Full name (optional)").fill("Ada the Root")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Your profile is saved.")).to_be_visible()
+    assert asked == []
+
+
+def test_what_was_refused_is_still_guarded(page: Page, asked: list[str]) -> None:
+    page.goto(NEW)
+    field(page, "Username").fill("x")
+    page.get_by_role("button", name="Create the user").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_role("link", name="Cancel").click(no_wait_after=True)
+    expect(page).to_have_title("Error: New user · Rollcall")
+    assert asked == ["beforeunload"]
+
+
+# 10. Keys
+
+
+@pytest.mark.parametrize("keys", ["Control+Enter", "Meta+Enter"])
+def test_control_and_enter_save(page: Page, keys: str) -> None:
+    page.goto("/profile")
+    field(page, "Full name (optional)").fill("Ada the Root")
+    page.keyboard.press(keys)
+    expect(page.get_by_text("Your profile is saved.")).to_be_visible()
+
+
+def test_slash_goes_to_the_search(page: Page) -> None:
+    page.goto(f"{USERS}?search=old")
+    page.keyboard.press("/")
+    search = page.get_by_role("searchbox")
+    expect(search).to_be_focused()
+    expect(search).to_have_value("old")
+    page.keyboard.type("new")  # in place of what was there
+    expect(search).to_have_value("new")
+
+
+def test_a_slash_that_is_typed_is_a_slash(page: Page) -> None:
+    page.goto(USERS)
+    page.get_by_role("searchbox").press_sequentially("a/b?")
+    expect(page.get_by_role("searchbox")).to_have_value("a/b?")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_escape_clears_the_search(page: Page) -> None:
+    page.goto(f"{USERS}?search=nobody-like-this")
+    page.get_by_role("searchbox").press("Escape")
+    expect(page.get_by_role("searchbox")).to_have_value("")
+    expect(page.locator("#range")).to_have_text("1–50 of 121")
+
+
+def test_question_mark_lists_the_keys_and_escape_closes_them(page: Page) -> None:
+    page.goto("/profile")
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    expect(keys).to_be_visible()
+    for key in ("/", "?", "Esc", "Ctrl"):
+        expect(keys.locator("kbd", has_text=re.compile(f"^{re.escape(key)}$"))).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+
+
+def test_keys_of_the_browser_stay_the_browsers(page: Page) -> None:
+    page.goto(USERS)
+    page.keyboard.press("Control+/")
+    page.keyboard.press("Alt+/")
+    expect(page.get_by_role("searchbox")).not_to_be_focused()
+
+
+def test_the_first_tab_leads_past_the_head(either: Page) -> None:
+    either.goto(USERS)
+    either.keyboard.press("Tab")
+    skip = either.get_by_role("link", name="Skip to the content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    either.keyboard.press("Enter")
+    expect(either.locator("main")).to_be_focused()
