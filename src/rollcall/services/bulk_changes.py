@@ -16,8 +16,8 @@ from rollcall.services import bulk_copy, history, user_search, users
 from rollcall.services.accounts import Identity
 from rollcall.services.user_search import UserFilter
 
-# A change rewrites the user's entry in every index, the large ones of the search among them: 100,000 users take about
-# twenty seconds on two cores, in which nobody else can deactivate anybody. More is a matter for the operator's hours.
+# A change rewrites the user's entry in every index, the large ones of the search among them: 100,000 users take from ten
+# seconds to a minute, in which nobody else can deactivate anybody. More would be longer than anybody can be kept waiting.
 AT_MOST = 100_000
 # As many as a page of the list has at the most.
 SELECTED_AT_MOST = 100
