@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from facts import NOON
 from rollcall.models import User, UserSession
 from rollcall.services import history, passwords
+from threads import wait_until_blocked
 
 NEW = ["create-superuser", "--username", "root", "--email", "root@example.org"]
 Run = Callable[..., Result]
@@ -154,10 +155,15 @@ def test_a_database_without_tables_is_one_sentence(make_app: Callable[..., Flask
 def test_ctrl_c_ends_a_long_statement(run: Run, engine: Engine, root: User, ann: User, session: Session) -> None:
     with engine.begin() as other:
         other.execute(text("SELECT * FROM users FOR UPDATE"))
-        timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
-        timer.start()
+
+        def interrupt() -> None:
+            wait_until_blocked(engine)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
         result = run("promote", "ann")
-        timer.join()
+        thread.join()
     assert (result.exit_code, result.stderr) == (1, "Error: Interrupted; nothing was changed.\n")
     assert not find(session, "ann").is_superuser
     assert run("promote", "ann").exit_code == 0

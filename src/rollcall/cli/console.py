@@ -87,33 +87,43 @@ def _database_sentence(error: DBAPIError) -> str:
 def _interruptible_waits() -> Iterator[None]:
     """Let Ctrl-C end a long statement; libpq by itself would first wait for its end."""
     before = extensions.get_wait_callback()
-    extensions.set_wait_callback(_wait)
+    extensions.set_wait_callback(_Waits().wait)
     try:
         yield
     finally:
         extensions.set_wait_callback(before)
 
 
-def _wait(connection: Any) -> None:
-    interrupted = False
-    status = connection.status
-    while True:
-        try:
-            state = connection.poll()
-            if state == extensions.POLL_OK:
-                break
-            reading = [connection] if state == extensions.POLL_READ else []
-            writing = [connection] if state == extensions.POLL_WRITE else []
-            select.select(reading, writing, [])
-        except KeyboardInterrupt:
-            if status not in (extensions.STATUS_READY, extensions.STATUS_BEGIN):
-                raise  # still connecting: there is nothing to cancel
-            interrupted = True
-            connection.cancel()
-    was_commit = status == extensions.STATUS_BEGIN and connection.info.transaction_status == extensions.TRANSACTION_STATUS_IDLE
-    if interrupted and not was_commit:
-        # The statement was faster than the cancel. psycopg2 now closes the connection, which rolls back. (Was it the
-        # COMMIT, then the work is done, and that will be said.)
+class _Waits:
+    """The waits for the database of one command, each of which Ctrl-C may end."""
+
+    def __init__(self) -> None:
+        self._interrupted = False
+
+    def wait(self, connection: Any) -> None:
+        if self._interrupted:  # during a ROLLBACK, which has ended first
+            self._end()
+        connecting = connection.status not in (extensions.STATUS_READY, extensions.STATUS_BEGIN)
+        while True:
+            try:
+                state = connection.poll()
+                if state == extensions.POLL_OK:
+                    break
+                reading = [connection] if state == extensions.POLL_READ else []
+                writing = [connection] if state == extensions.POLL_WRITE else []
+                select.select(reading, writing, [])
+            except KeyboardInterrupt:
+                if connecting:
+                    raise
+                self._interrupted = True
+                connection.cancel()
+        # The statement was faster than the cancel. If it was the COMMIT, the work is done, and that will be said.
+        if self._interrupted and connection.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE:
+            self._end()
+
+    def _end(self) -> None:
+        """psycopg2 closes a connection whose wait raises, and the server rolls back."""
+        self._interrupted = False
         raise KeyboardInterrupt
 
 
