@@ -1,7 +1,7 @@
 """Reading rows at the price of the driver, for the queries that nearly every request makes.
 
 Of a query that takes 50 µs, SQLAlchemy's execution and result add 70 µs, its session 45 and its objects 50 more. Here a
-``Select`` is compiled once and its rows come as the driver's tuples; the pool, its checks and the deadline are the same.
+query is compiled once and its rows come as the driver's tuples; the pool, its checks and the deadline are the same.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import psycopg2
-from sqlalchemy import Engine, Select
+from sqlalchemy import Engine, Select, TextClause
 from sqlalchemy.dialects.postgresql.psycopg2 import dialect
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,7 @@ class Statement:
 
     __slots__ = ("_constants", "sql")
 
-    def __init__(self, query: Select[Any]) -> None:
+    def __init__(self, query: Select[Any] | TextClause) -> None:
         compiled = query.compile(dialect=_DIALECT)
         self.sql = str(compiled)
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}

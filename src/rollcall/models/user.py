@@ -8,8 +8,10 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     ColumnElement,
     Computed,
+    Date,
     DateTime,
     Identity,
     Index,
@@ -100,20 +102,51 @@ SHORT_GRAMS: ColumnElement[Any] = literal_column(
     ARRAY(Text),
 )
 
+# What else the search's index holds, so that a search can be kept to some days, states and beginnings of names. GIN has an
+# operator for arrays, so each is an array, most of one element.
+SIGN_UP_DAY: ColumnElement[Any] = literal_column("ARRAY[(created_at AT TIME ZONE 'UTC'::text)::date]", ARRAY(Date))
+STATES: dict[str, ColumnElement[Any]] = {
+    state: literal_column(f"ARRAY[{state}]", ARRAY(Boolean)) for state in ("is_active", "is_superuser")
+}
+# How many beginnings of a name there are: its first character, the first two, and so on.
+BEGINNINGS = 5
+# What most names are made of; among the beginnings of a name that has something else there stands ``UNUSUAL``.
+USUAL = "+-.0123456789_abcdefghijklmnopqrstuvwxyz"
+UNUSUAL = "true"
+
+
+def _beginnings(column: str) -> ColumnElement[Any]:
+    name = f"lower({column}::text)"
+    # Filled up with spaces, which come before all that a name may hold, so that "ann" is found before "anna".
+    parts = [f"rpad({name}, {length})" for length in range(1, BEGINNINGS + 1)]
+    unusual = f"NULLIF(\"left\"({name}, {BEGINNINGS}) ~ '[^a-z0-9._+-]'::text, false)::text"
+    return literal_column(f"ARRAY[{', '.join(parts)}, {unusual}]", ARRAY(Text))
+
+
+NAME_BEGINNINGS: dict[str, ColumnElement[Any]] = {column: _beginnings(column) for column in ("username", "email")}
+
 _users = cast(Table, User.__table__)
 RECORD = tuple(_users.c[name] for name in UserRecord._fields)
 """The columns of a :class:`UserRecord`."""
-_short_grams = SHORT_GRAMS.label("short_grams")
-Index("uq_users_email", _EMAIL_LOWER, unique=True, _table=_users)
-Index("uq_users_username", _USERNAME_LOWER, unique=True, _table=_users)
 # The filters carry the default sort order with them, so that a filtered first page is one short index scan.
 Index("ix_users_is_active", User.is_active, User.created_at, User.id)
 Index("ix_users_is_superuser", User.is_superuser, User.created_at, User.id)
 Index("ix_users_created_at", User.created_at, User.id)
-# Superusers and inactive users are few: in the order of names they would be far between.
-Index("ix_users_superusers_by_username", _USERNAME_LOWER, postgresql_where=User.is_superuser, _table=_users)
-Index("ix_users_superusers_by_email", _EMAIL_LOWER, postgresql_where=User.is_superuser, _table=_users)
-Index("ix_users_inactive_by_username", _USERNAME_LOWER, postgresql_where=~User.is_active, _table=_users)
-Index("ix_users_inactive_by_email", _EMAIL_LOWER, postgresql_where=~User.is_active, _table=_users)
-Index("ix_users_search", User.search_text, postgresql_using="gin", postgresql_ops={"search_text": "gin_trgm_ops"})
-Index("ix_users_search_short", _short_grams, postgresql_using="gin", _table=_users)
+# The names are unique without regard to case. Superusers and inactive users are few: in the order of all names they would be
+# far between. Each index includes what a list filters by, so that rows are skipped without a visit to the table, and the name
+# itself, which PostgreSQL wants to have for that.
+for _column, _key in (("username", _USERNAME_LOWER), ("email", _EMAIL_LOWER)):
+    _options: dict[str, Any] = {"postgresql_include": [_column, "id", "is_active", "is_superuser"], "_table": _users}
+    Index(f"uq_users_{_column}", _key, unique=True, **_options)
+    Index(f"ix_users_superusers_by_{_column}", _key, postgresql_where=User.is_superuser, **_options)
+    Index(f"ix_users_inactive_by_{_column}", _key, postgresql_where=~User.is_active, **_options)
+Index(
+    "ix_users_search",
+    User.search_text,
+    SHORT_GRAMS.label("short_grams"),
+    SIGN_UP_DAY.label("sign_up_day"),
+    *(mark.label(f"{state}_mark") for state, mark in STATES.items()),
+    *(parts.label(f"{column}_beginnings") for column, parts in NAME_BEGINNINGS.items()),
+    postgresql_using="gin",
+    postgresql_ops={"search_text": "gin_trgm_ops"},
+)

@@ -71,6 +71,5 @@ def prepare(connection: Connection) -> None:
 
 
 def settle(connection: Connection) -> None:
-    """Put what was gathered into the indexes, in place of the first request that would otherwise have to."""
-    for index in ("ix_users_search", "ix_users_search_short"):
-        connection.execute(text("SELECT gin_clean_pending_list(CAST(:index AS regclass))"), {"index": index})
+    """Put what was gathered into the index of the search, in place of the first request that would otherwise have to."""
+    connection.execute(text("SELECT gin_clean_pending_list('ix_users_search')"))

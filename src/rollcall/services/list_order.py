@@ -37,10 +37,14 @@ class Position:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """A sort key and a direction; ties are broken by id. There is one of each kind."""
+    """A sort key and a direction; ties are broken by id. There is one of each kind.
+
+    :param tied: users may share a key. Names are unique: to sort by the id too would only cost time.
+    """
 
     key: ColumnElement[Any]
     descending: bool
+    tied: bool
 
     def clauses(self, key: ColumnElement[Any] | None = None, user_id: ColumnElement[Any] | None = None) -> tuple[Any, ...]:
         """What goes into ORDER BY.
@@ -49,7 +53,7 @@ class Order:
         :param user_id: likewise for the id.
         """
         columns = (self.key if key is None else key, User.__table__.c.id if user_id is None else user_id)
-        return tuple(column.desc() if self.descending else column.asc() for column in columns)
+        return tuple(column.desc() if self.descending else column.asc() for column in columns[: 1 + self.tied])
 
     def beyond(self, position: Position) -> ColumnElement[bool]:
         """The rows that come after a position in this order (a row comparison, which an index on the key can serve)."""
@@ -64,4 +68,4 @@ class Order:
 @cache
 def of(sort_by: SortBy, sort_order: SortOrder, *, backwards: bool = False) -> Order:
     """The order of a list, or its reverse."""
-    return Order(_KEYS[sort_by], (sort_order == "desc") != backwards)
+    return Order(_KEYS[sort_by], (sort_order == "desc") != backwards, tied=sort_by == "created_at")

@@ -1,34 +1,58 @@
-"""Finding any part of a name among ten million users: one statement that fits itself to how common the term is.
+"""Finding any part of a name among ten million users, in any order.
 
-Two plans are good, each where the other is ruinous. A common term is found by reading the list in its order and keeping
-what matches: the first page is full after a few thousand rows, while looking it up in an index would bring millions. A rare
-term is looked up in an index: reading on until a page is full would read everything. Which of both it is no statistics
-tell reliably, so the statement tries: it reads a bounded *window* of the list, and only when that does not fill the page does
-it ask the index, where what is left to find is then known to be little.
+A term that everybody has is found by reading the list: the page is full after some rows. A term that few have is found by an
+index, which knows the rows for each three letters. The terms between them are the hard ones: hundred thousand matches are too
+many to fetch and sort, and they may be far from the beginning of the list. So the index of the search also holds what the
+list is ordered by, coarsely, and a search goes through the order piece by piece:
+
+- In the order of sign-up it *walks*: from slice to slice of days, newest first, until it has found enough. The rows of some
+  days lie together, so the index passes all others over, and a slice without a match costs a tenth of a millisecond.
+- The same walk counts: it ends where more than ``COUNT_AT_MOST`` have been found, and else has met all users that match.
+- In the order of names the same walk comes first. If it has met all that match they are sorted, and that is all. Otherwise
+  they are a *sample*. The list is read from its start; if that does not fill the page, the sample tells at which name there
+  are likely enough matches: the list is read from there, and what comes before there is looked up in the index, which knows
+  how names begin. What is found does not depend on the guess: where it was wrong, everything that can be on the page is
+  looked up.
+
+The worst that remains is a term that hundred thousands have, far into the order of names, and users who all signed up on
+the same day, which is one slice (docs/PERFORMANCE.md has figures).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, Subquery, Text, case, func, literal, select, true
+from sqlalchemy import ColumnElement, Text, func, literal
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
-from rollcall.models import RECORD, User, UserRecord
+from rollcall.infra import reading
+from rollcall.models import User, UserRecord
 from rollcall.models.user import GAPS, LETTERS, SHORT_GRAMS
-from rollcall.services import list_order
+from rollcall.services import list_order, name_jumps, search_statements
 from rollcall.services.list_order import Position, SortBy, SortOrder
+from rollcall.services.name_jumps import Sample
+from rollcall.services.search_statements import Shape
+from rollcall.services.tally import midnight
 from rollcall.services.user_fields import FieldError
 
 # Matches are counted up to here; above, the total is "more than".
-COUNT_AT_MOST = 1_000
-# Rows of the list that are read before an index is asked: some 10 ms.
-WINDOW = 20_000
+COUNT_AT_MOST = 200
+# Users in the first slice of a walk, at the average number of sign-ups a day; the slices grow, up to eight times that. One in
+# which everybody matches is fetched in some 10 to 50 ms, one in which nobody does is passed in 0.1 ms.
+SLICE = 16_384
+# Rows of the list that are read before the index is asked. By sign-up they lie together; by name they do not, and it costs
+# some 5 ms to find a term in this way that one user in forty has. As many more may be read where the sample promises enough.
+WINDOW = 1_000
+WINDOW_BY_NAME = 2_000
+WINDOW_BY_SAMPLE = 20_000
+# Rows that a walk has met which serve as the sample, at the most.
+SAMPLE = 1_000
 TERM_MAX = 100
 
 _NOT_IN_A_TERM = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
@@ -70,9 +94,11 @@ def term(value: str) -> str:
     return unicodedata.normalize("NFC", value)
 
 
-def matches(search_text: ColumnElement[str] | Any, term: str) -> ColumnElement[bool]:
-    """The condition that a user's search text holds the term; trigrams can serve it."""
-    matching: ColumnElement[bool] = search_text.like("%" + _stored_form(term) + "%")
+def found(term: str) -> ColumnElement[bool]:
+    """The condition that a user is found by a term; the index of the search can serve any term."""
+    if _is_short(term):
+        return SHORT_GRAMS.op("@>", is_comparison=True)(array([_stored_form(term)]))
+    matching: ColumnElement[bool] = User.search_text.like("%" + _stored_form(term) + "%")
     return matching
 
 
@@ -83,72 +109,72 @@ def page(session: Session, query: Query, position: Position | None, offset: int,
     :return: the users, each with its sort key, in the order in which they were met (backwards where the position is).
     """
     order = list_order.of(query.sort_by, query.sort_order, backwards=position is not None and position.backwards)
-    needed = offset + size + 1
-    near = _near(query, order, position, needed)
-    far = _indexed(query, order, position).where(_count(near) < needed).cte("far").prefix_with("MATERIALIZED")
-    # Where the list is read from its start, the first look tells of the total as well.
-    head = near if position is None else _near(query, order, None, COUNT_AT_MOST + 1, name="head")
-    complete = _count(near) < needed if position is None else literal(value=False)
-    rest = _indexed(query, order, None).where(_count(head) <= COUNT_AT_MOST, ~complete).cte("rest").prefix_with("MATERIALIZED")
-    # The limit is outside, where the planner does not see it: it would take it for a reason to read the table.
-    counted = select(rest.c.id).limit(COUNT_AT_MOST + 1).subquery("counted")
-    total = case(
-        (_count(head) > COUNT_AT_MOST, COUNT_AT_MOST + 1),
-        (complete, _count(far)),
-        else_=_count(counted),
-    ).label("total")
-
-    met = select(near).where(_count(near) >= needed).union_all(select(far)).subquery("found")
-    wanted = select(met).order_by(*order.clauses(met.c.key, met.c.id)).offset(offset).limit(size + 1).subquery("wanted")
-    statement = (
-        select(total, wanted.c.key, *RECORD)
-        .select_from(select(literal(1)).subquery("one").outerjoin(wanted, true()).outerjoin(User, User.id == wanted.c.id))
-        .order_by(*order.clauses(wanted.c.key, wanted.c.id))
-    )
-    rows = session.execute(statement).all()
-    count = rows[0].total
-    found_rows = [(UserRecord(*record), key) for _total, key, *record in rows if record[0] is not None]
-    return found_rows, Total(min(count, COUNT_AT_MOST), count <= COUNT_AT_MOST)
-
-
-def _near(query: Query, order: list_order.Order, position: Position | None, needed: int, name: str = "near") -> CTE:
-    """The matches in a window of the list."""
-    columns = [getattr(User, column) for column in query.states]
-    window = select(User.id, order.key.label("key"), User.search_text, *columns).order_by(*order.clauses())
+    short, placed = _is_short(query.term), position is not None
+    shape = Shape(query.sort_by, order.descending, tuple(query.states.items()), short, placed=placed)
+    asked = {"term": query.term, "gaps": GAPS, "letters": LETTERS, "slice": SLICE, "skip": offset, "take": size + 1}
     if position is not None:
-        window = window.where(order.beyond(position))
-    # One state is a prefix of an index in the order of sign-up: there the window can hold nothing else. Any other filter
-    # comes after the window, which would else be a search through the whole table for its rows.
-    inside = list(query.states)[:1] if query.sort_by == "created_at" else []
-    window = window.where(*(getattr(User, column) == query.states[column] for column in inside))
-    rows = window.limit(WINDOW + needed).subquery("in_order")
-    states = [rows.c[column] == state for column, state in query.states.items() if column not in inside]
-    kept = select(rows.c.id, rows.c.key).where(matches(rows.c.search_text, query.term), *states)
-    return kept.limit(max(needed, COUNT_AT_MOST + 1)).cte(name).prefix_with("MATERIALIZED")
+        asked |= {"key": position.key, "id": position.id}
+    find = _by_age if query.sort_by == "created_at" else _by_name
+    return find(session, shape, asked, position)
 
 
-def found(term: str) -> ColumnElement[bool]:
-    """The condition that a user is found by a term; an index can serve any term.
+def _by_age(session: Session, shape: Shape, asked: dict[str, Any], position: Position | None) -> tuple[_Rows, Total]:
+    needed = asked["skip"] + asked["take"]
+    more = {"window": WINDOW + needed, "enough": needed, "countable": COUNT_AT_MOST + 1}
+    if position is None:
+        more["enough"] = max(needed, COUNT_AT_MOST + 1)  # the walk that finds the page counts too
+    elif isinstance(position.key, datetime):
+        day = position.key.astimezone(UTC).date()
+        more["edge"] = midnight(day + timedelta(days=1) if shape.descending else day)
+    rows = reading.rows(session, search_statements.by_age(shape), **asked, **more)
+    return [(UserRecord(*user), key) for _, key, *user in rows if user[0] is not None], _total(rows[0][0])
 
-    That is trigrams, or for a shorter term the characters and pairs of neighbours.
-    """
+
+def _by_name(session: Session, shape: Shape, asked: dict[str, Any], position: Position | None) -> tuple[_Rows, Total]:
+    needed = asked["skip"] + asked["take"]
+    more = {"window": WINDOW, "enough": COUNT_AT_MOST + 1, "take": max(SAMPLE, COUNT_AT_MOST + 1)}
+    met = reading.rows(session, search_statements.sample(replace(shape, placed=False)), **asked | more)
+    places = sorted(((key, user_id) for key, user_id, *_ in met), reverse=shape.descending)
+    if position is not None:
+        here = (position.key, position.id)
+        places = [place for place in places if (place < here if shape.descending else place > here)]
+    if len(met) <= COUNT_AT_MOST:  # these are all
+        return _users(session, places[asked["skip"] : needed]), Total(len(met), exact=True)
+    _, _, count, share, users = met[0]
+    start = None if position is None else str(position.key)
+    sample = Sample([name for name, _ in places], share)
+    jump = name_jumps.choose(sample, needed, descending=shape.descending, start=start)
+    rows = reading.rows(
+        session,
+        search_statements.by_name(shape),
+        **asked,
+        window=WINDOW_BY_NAME + needed,
+        needed=needed,
+        jumps=bool(jump.name),
+        jump=jump.name,
+        before=jump.before,
+        enough=jump.enough,
+        # Twice the rows among which there are as many matches as are needed, if they are spread evenly.
+        further=max(WINDOW_BY_NAME, min(WINDOW_BY_SAMPLE, int(2 * needed * share * users / count))),
+    )
+    return [(UserRecord(*user), key) for key, *user in rows], _total(count)
+
+
+def _total(met: int) -> Total:
+    return Total(min(met, COUNT_AT_MOST), met <= COUNT_AT_MOST)
+
+
+def _users(session: Session, places: Sequence[tuple[Any, int]]) -> _Rows:
+    found = reading.rows(session, search_statements.users(), ids=[user_id for _, user_id in places]) if places else []
+    users = {user[0]: UserRecord(*user) for user in found}
+    return [(users[user_id], key) for key, user_id in places if user_id in users]  # one may just have been deleted
+
+
+def _is_short(term: str) -> bool:
     # The one letter that becomes two in lower case, by some databases' rules, is left to the trigrams.
-    if len(term) < _TRIGRAM and "İ" not in term:
-        return SHORT_GRAMS.op("@>", is_comparison=True)(array([_stored_form(term)]))
-    return matches(User.search_text, term)
-
-
-def _indexed(query: Query, order: list_order.Order, position: Position | None) -> Select[Any]:
-    """All matches, by an index."""
-    states = [getattr(User, column) == state for column, state in query.states.items()]
-    rows = select(User.id, order.key.label("key")).where(found(query.term), *states)
-    return rows if position is None else rows.where(order.beyond(position))
+    return len(term) < _TRIGRAM and "İ" not in term
 
 
 def _stored_form(term: str) -> ColumnElement[str]:
     """The term as the search text would hold it; in there LIKE has no wildcards to escape."""
     return func.translate(func.lower(literal(term)), GAPS, LETTERS, type_=Text)
-
-
-def _count(rows: CTE | Subquery) -> Any:
-    return select(func.count()).select_from(rows).scalar_subquery()

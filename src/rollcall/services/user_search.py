@@ -143,8 +143,14 @@ def _rows(session: Session, user_filter: UserFilter, order: list_order.Order, st
 @cache
 def _statement(states: tuple[str, ...], order: list_order.Order, start: _Start) -> reading.Statement:
     """A part of the list in some order; made once for each of its few forms."""
-    query = select(*RECORD, order.key).where(*(getattr(User, column) == bindparam(column, type_=Boolean) for column in states))
-    query = query.order_by(*order.clauses()).limit(bindparam("size", type_=BigInteger))
+    in_state = [getattr(User, column) == bindparam(column, type_=Boolean) for column in states]
+    if start is _Start.SKIP and not order.tied:
+        # The rows to skip lie all over the table. They are met in the index alone, and only those of the page are looked up.
+        met = select(User.id, order.key.label("key")).where(*in_state).order_by(*order.clauses())
+        page = met.limit(bindparam("size", type_=BigInteger)).offset(bindparam("skip", type_=BigInteger)).subquery("page")
+        found = select(*RECORD, page.c.key).join(page, page.c.id == User.id)
+        return reading.Statement(found.order_by(*order.clauses(page.c.key)))
+    query = select(*RECORD, order.key).where(*in_state).order_by(*order.clauses()).limit(bindparam("size", type_=BigInteger))
     if start is _Start.BEYOND:
         return reading.Statement(query.where(order.beyond_row(bindparam("key"), bindparam("id"))))
     if start is _Start.MOMENT:

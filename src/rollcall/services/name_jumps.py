@@ -1,0 +1,83 @@
+"""Where in the order of names a search goes on, by a sample of its matches; and what the index of the search is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rollcall.models.user import BEGINNINGS, UNUSUAL, USUAL
+
+# Matches that are looked up at once, scattered over the table as they are: some 15 ms.
+LOOK_UP = 5_000
+
+_LETTERS = " " + USUAL  # the index fills short names up with spaces
+_LAST = "\U0010ffff"  # comes after everything that goes on after the same beginning
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Names of some users who match, in the order of the search.
+
+    :param share: the part of all users among whom these are all who match, about.
+    """
+
+    names: Sequence[str]
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A place in the order of names.
+
+    :param name: the place: not necessarily anybody's name, and empty where there is no use in a jump.
+    :param before: beginnings that all names before the place have.
+    :param enough: beginnings that all names have before which there are surely enough matches; ``None``: nobody knows.
+    """
+
+    name: str
+    before: Sequence[str]
+    enough: Sequence[str] | None
+
+
+def choose(sample: Sample, needed: int, *, descending: bool, start: str | None) -> Jump:
+    """A place before which, or right behind which, there are likely as many matches as are needed.
+
+    :param needed: rows.
+    :param start: the name after which rows are wanted, if not from the start of the list.
+    """
+    names = sample.names
+    # Before as many of the sample as are needed there are surely enough.
+    sure = names[needed - 1][:BEGINNINGS] if len(names) >= needed else None
+    enough = None if sure is None and start is None else _beginnings(start, sure, descending=descending)
+    # Twice as many as needed should lie before the place, and no less than a few of the sample, since it is one of chance.
+    rank = min(needed, 2 + math.ceil(2 * needed * sample.share))
+    if len(names) < rank:
+        return Jump("", [], enough)
+    name = names[rank - 1]
+    for length in range(1, min(len(name), BEGINNINGS) + 1):
+        zone = name[:length]
+        # The shortest beginning will do; the fewer the index is asked for, the sooner it answers.
+        if (rank + sum(other.startswith(zone) for other in names[rank:])) / sample.share <= LOOK_UP:
+            return Jump(zone if descending else zone + _LAST, _beginnings(start, zone, descending=descending), enough)
+    zone = name[:BEGINNINGS]
+    # So many begin like this that they had better be read from there, in order.
+    return Jump(zone + _LAST if descending else zone, _beginnings(start, zone, descending=descending, without=zone), enough)
+
+
+def _beginnings(start: str | None, end: str | None, *, descending: bool, without: str | None = None) -> list[str]:
+    """As few beginnings as cover all names from one to the other; ``None``: the end of the list."""
+    start = start and start[:BEGINNINGS]
+    low, high = (end, start) if descending else (start, end)
+    return [UNUSUAL, *_cover(low, high, without)]
+
+
+def _cover(low: str | None, high: str | None, without: str | None, stem: str = "") -> Iterator[str]:
+    for letter in _LETTERS:
+        beginning, length = stem + letter, len(stem) + 1
+        if beginning == without or (low and beginning < low[:length]) or (high and beginning > high[:length]):
+            continue
+        if any(bound and len(bound) > length and bound.startswith(beginning) for bound in (low, high)):
+            yield from _cover(low, high, without, beginning)
+        else:
+            yield beginning

@@ -1,0 +1,224 @@
+"""The statements of a search: see ``text_search`` for when each is used, and why.
+
+They are SQL text, in which a walk through slices reads best, and each is made once for each shape of a search: all that is
+asked for travels in parameters. Common to all are ``term``, ``gaps``, ``letters``, ``slice`` (users in the first slice of a
+walk), and where the shape is placed ``key`` and ``id``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+from sqlalchemy import text
+
+from rollcall.infra.reading import Statement
+from rollcall.models import UserRecord
+from rollcall.models.user import NAME_BEGINNINGS, SHORT_GRAMS, SIGN_UP_DAY, STATES
+from rollcall.services.list_order import SortBy
+
+# A walk's first slice has at most so many days, and later slices so many times the days of the first.
+_DAYS_AT_MOST = 64
+_GROWTH = 8
+
+_NAMES = {"username": "lower(username)", "email": "lower(email)"}
+_RECORD = ", ".join(f"users.{column}" for column in UserRecord._fields)
+_FORM = "translate(lower(:term), :gaps, :letters)"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a statement depends on, apart from its parameters.
+
+    :param descending: the direction of the order in which the rows are met.
+    :param states: the filter: columns, and which state is wanted.
+    :param short: the term is too short for trigrams.
+    :param placed: only rows beyond a place in the order are wanted.
+    """
+
+    sort_by: SortBy
+    descending: bool
+    states: tuple[tuple[str, bool], ...]
+    short: bool
+    placed: bool
+
+    @property
+    def key(self) -> str:
+        return f'{_NAMES[self.sort_by]} COLLATE "C"' if self.sort_by in _NAMES else "created_at"
+
+    @property
+    def direction(self) -> str:
+        return "DESC" if self.descending else "ASC"
+
+    @property
+    def beyond(self) -> str:
+        """The condition that a row lies beyond the place."""
+        return f"({self.key}, id) {'<' if self.descending else '>'} (:key, :id)" if self.placed else "true"
+
+    @property
+    def filtered(self) -> list[str]:
+        return [state if wanted else f"NOT {state}" for state, wanted in self.states]
+
+    @property
+    def rare(self) -> str | None:
+        """The state that few users are in, if the filter has one; there are indexes by name of these users alone."""
+        return next((state for state in ("is_superuser", "NOT is_active") if state in self.filtered), None)
+
+    @property
+    def read(self) -> str:
+        """The condition that a row matches, of rows that are read in any case."""
+        return " AND ".join([f"search_text LIKE '%' || {_FORM} || '%'", *self.filtered])
+
+    @property
+    def indexed(self) -> str:
+        """The same condition, as the index of the search serves it."""
+        found = f"{SHORT_GRAMS} @> ARRAY[{_FORM}]" if self.short else f"search_text LIKE '%' || {_FORM} || '%'"
+        return " AND ".join([found, *(f"{STATES[state]} @> ARRAY[{wanted}]" for state, wanted in self.states)])
+
+
+@cache
+def by_age(shape: Shape) -> Statement:
+    """A page in the order of sign-up: how many were met, the sort key, the user; where there is no page, one row without a user.
+
+    Parameters: ``window``; ``enough``, the number of matches after which the walk ends; ``skip``, ``take``; and where it is
+    placed ``edge``, the end of the place's day, and ``countable``, the ``enough`` of the total.
+    """
+    walks = [_walk(shape, "met", "enough")]
+    if shape.placed:
+        walks.append(_walk(replace(shape, placed=False), "counted", "countable"))
+    return Statement(
+        text(f"""
+        WITH RECURSIVE {", ".join(walks)}
+        SELECT total, key, {_RECORD} FROM (SELECT count(*) AS total FROM {"counted" if shape.placed else "met"}) AS totals
+        LEFT JOIN (
+            SELECT id, key FROM met ORDER BY key {shape.direction}, id {shape.direction} OFFSET :skip LIMIT :take
+        ) AS page ON true LEFT JOIN users ON users.id = page.id ORDER BY key {shape.direction}, page.id {shape.direction}
+    """)  # noqa: S608  (all of it is our own text)
+    )
+
+
+@cache
+def sample(shape: Shape) -> Statement:
+    """Some of the newest matches, in no order; each with how many were met, in which part of all days, and how many users are.
+
+    Parameters: ``window``; ``enough``; ``take``. The shape is of a search by name without a place.
+    """
+    return Statement(
+        text(f"""
+        WITH RECURSIVE {_walk(replace(shape, descending=True), "met", "enough")},
+        reached AS (SELECT min(edge) AS edge, count(*) AS slices FROM met_walk WHERE edge < 'infinity')
+        SELECT key, id, (SELECT count(*) FROM met) AS met, CASE
+            WHEN slices = 0 THEN least(1, :window / users)
+            ELSE least(1, (1 + extract(epoch FROM newest - edge)) / (1 + extract(epoch FROM newest - oldest)))
+        END::float AS share, users FROM met, met_pace, reached LIMIT :take
+    """)  # noqa: S608
+    )
+
+
+@cache
+def by_name(shape: Shape) -> Statement:
+    """A page in the order of names: the sort key, the user.
+
+    Parameters: ``window``; ``needed``, the rows up to the end of the page; ``jumps``, ``jump`` and ``further``, whether there is
+    a name to jump to, which, and how many rows are read from there; ``before`` and ``enough``, the beginnings of the names up
+    to there, and of those among whom there are surely enough (null: of all); ``skip``, ``take``.
+    """
+    here, there = ("<=", ">") if shape.descending else (">=", "<")
+    beginnings = NAME_BEGINNINGS[shape.sort_by]
+    # The conditions on the name come after the look-up. In it, the planner would take them for a reason to read a large part
+    # of the index by name.
+    looked_up = f"SELECT id, {shape.key} AS key FROM users WHERE {shape.indexed}"  # noqa: S608
+    beyond = f"(key, id) {'<' if shape.descending else '>'} (:key, :id)" if shape.placed else "true"
+    start = "(SELECT count(*) FROM near) < :needed"
+    too_few = "(SELECT count(*) FROM before) < :needed"
+    both = "(SELECT count(*) FROM before) + (SELECT count(*) FROM jumped)"
+    window = _window(
+        shape,
+        f"{shape.beyond} AND {shape.key} {here} :jump AND :jumps AND {start} AND {too_few}",
+        "needed",
+        rows="further",
+    )
+    return Statement(
+        text(f"""
+        WITH near AS MATERIALIZED ({_window(shape, shape.beyond, "needed")}),
+        upto AS MATERIALIZED ({looked_up} AND {beginnings} && :before AND :jumps AND {start}),
+        before AS MATERIALIZED (SELECT * FROM upto WHERE key {there} :jump AND {beyond}),
+        jumped AS MATERIALIZED ({window}),
+        everything AS MATERIALIZED (
+            {looked_up} AND (CAST(:enough AS text[]) IS NULL OR {beginnings} && :enough) AND {start} AND {both} < :needed
+        ),
+        found AS (
+            SELECT * FROM near WHERE (SELECT count(*) FROM near) >= :needed
+            UNION ALL SELECT * FROM before WHERE {both} >= :needed
+            UNION ALL SELECT * FROM jumped WHERE {both} >= :needed
+            UNION ALL SELECT * FROM everything WHERE {beyond}
+        )
+        SELECT key, {_RECORD}
+        FROM (SELECT id, key FROM found ORDER BY key {shape.direction} OFFSET :skip LIMIT :take) AS page JOIN users USING (id)
+        ORDER BY key {shape.direction}
+    """)  # noqa: S608
+    )
+
+
+@cache
+def users() -> Statement:
+    """The users with these ``ids``."""
+    return Statement(text(f"SELECT {_RECORD} FROM users WHERE id = ANY (:ids)"))  # noqa: S608
+
+
+def _window(shape: Shape, where: str, enough: str, *, rows: str = "window", by_age: bool = False) -> str:
+    """The first matches in the next rows of the list, by name, or else in the order of sign-up."""
+    # What an index has together may be the window's condition. Any other filter comes after the window, which would else be a
+    # search through the whole table for its rows.
+    inside = shape.rare or (shape.filtered[0] if by_age and shape.filtered else "true")
+    # Names are unique: to sort by the id too would only cost time.
+    order = f"created_at {shape.direction}, id {shape.direction}" if by_age else f"key {shape.direction}"
+    columns = ", ".join(["id", "created_at", f"{shape.key} AS key", "search_text", *STATES])
+    return f"""
+        SELECT id, key FROM (
+            SELECT {columns} FROM users WHERE {where} AND {inside} ORDER BY {order} LIMIT :{rows}
+        ) AS listed WHERE {shape.read} ORDER BY {order} LIMIT :{enough}"""  # noqa: S608
+
+
+def _walk(shape: Shape, name: str, enough: str) -> str:
+    """Matches, at least ``enough`` of those that come first in the order of sign-up, or all that there are.
+
+    First those in a window of the list. If they are too few, those in slices of days, which the index finds without looking
+    at any other day: each slice begins at the next day on which somebody signed up, so that empty years cost nothing.
+    """
+    if shape.descending:
+        first, edge, days, next_edge = "max", "'infinity'", "first.day - number", "first.day - slice.width + 1"
+        ahead = "created_at < slice.edge"
+    else:
+        first, edge, days, next_edge = "min", "'-infinity'", "first.day + number", "first.day + slice.width"
+        ahead = "created_at >= slice.edge"
+    key_type = 'text[] COLLATE "C"' if shape.sort_by in _NAMES else "timestamptz[]"
+    return f"""
+        {name}_near AS MATERIALIZED ({_window(shape, shape.beyond, enough, by_age=True)}),
+        {name}_pace AS MATERIALIZED (
+            SELECT newest, oldest, users, 1 + least({_DAYS_AT_MOST - 1}, floor(
+                CAST(:slice AS float) * extract(epoch FROM newest - oldest) / 86400 / users
+            ))::int AS days
+            FROM (SELECT max(created_at) AS newest, min(created_at) AS oldest FROM users) AS span,
+                (SELECT greatest(1, reltuples) AS users FROM pg_class WHERE oid = 'users'::regclass) AS size
+        ),
+        {name}_walk AS (
+            SELECT CAST({":edge" if shape.placed else edge} AS timestamptz) AS edge, days AS width, {_GROWTH} * days AS widest,
+                0::bigint AS found, NULL::bigint[] AS ids, NULL::{key_type} AS keys
+            FROM {name}_pace WHERE (SELECT count(*) FROM {name}_near) < :{enough}
+            UNION ALL
+            SELECT ({next_edge})::timestamp AT TIME ZONE 'UTC', least(2 * slice.width, slice.widest), slice.widest,
+                slice.found + cardinality(hits.ids), hits.ids, hits.keys
+            FROM {name}_walk AS slice
+            CROSS JOIN LATERAL (SELECT ({first}(created_at) AT TIME ZONE 'UTC')::date AS day FROM users WHERE {ahead}) AS first
+            CROSS JOIN LATERAL (SELECT array_agg({days}) AS days FROM generate_series(0, slice.width - 1) AS number) AS covered
+            CROSS JOIN LATERAL (
+                SELECT coalesce(array_agg(id), '{{}}') AS ids, array_agg({shape.key}) AS keys
+                FROM users WHERE {shape.indexed} AND {SIGN_UP_DAY} && covered.days AND {shape.beyond}
+            ) AS hits
+            WHERE slice.found < :{enough} AND first.day IS NOT NULL
+        ),
+        {name} AS (
+            SELECT id, key FROM {name}_near WHERE (SELECT count(*) FROM {name}_near) >= :{enough}
+            UNION ALL SELECT unnest(ids), unnest(keys) FROM {name}_walk
+        )"""  # noqa: S608

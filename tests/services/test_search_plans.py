@@ -1,0 +1,108 @@
+"""How much a search reads: a small part of the users, whatever the term, the filter and the order, wherever its matches are."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import flask_migrate
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.orm import Session
+
+import databases
+from rollcall.infra.database import db
+from rollcall.services import name_jumps, text_search, user_search
+from rollcall.services.user_search import UserFilter
+
+# Three years of sign-ups, one user in nine inactive, one in fifty a superuser. Of each tenth of the users those in "oldhand" are
+# the oldest and those in "newcomer" the newest; "user_f" and "user_0" are the ends of the usernames, "ant." and "yak." the ends
+# of the e-mail addresses, spread over the usernames; "ferro" is one full name in a hundred, "c0ffe" in hardly any name.
+USERS = text("""
+    INSERT INTO users (username, email, full_name, is_active, is_superuser, created_at)
+    SELECT left(md5(n::text), 9) || '_' || n,
+           CASE WHEN n % 10 = 3 THEN 'ant.' WHEN n % 10 = 8 THEN 'yak.' ELSE left(md5('m' || n), 9) END || n || '@example.org',
+           CASE WHEN n <= 3000 THEN 'Newcomer' WHEN n > 27000 THEN 'Oldhand' WHEN n % 100 = 50 THEN 'Ferro ' || n
+                ELSE 'สมชาย ' || n END,
+           n % 9 > 0, n % 50 = 7, :now - n * interval '53 min'
+    FROM generate_series(1, 30000) AS n
+""")
+TERMS = ["example.org", "USER_", "user_f", "user_0", "ant.", "yak.", "oldhand", "newcomer", "ferro", "c0ffe", "817", "สมช", "e.o"]
+SHORT = ["a", "er", "y", "ж", "~", "f0", "q"]
+STATES = [{}, {"is_active": False}, {"is_superuser": True}, {"is_active": False, "is_superuser": True}]
+ORDERS = list(product(("created_at", "username", "email"), ("asc", "desc")))
+
+
+@pytest.fixture(scope="module")
+def many(settings, clock):
+    """30,000 users, of whom the planner knows, in a database of their own."""
+    with databases.application(settings, clock) as app, app.app_context():
+        flask_migrate.upgrade()
+        with db.engine.begin() as connection:
+            connection.execute(USERS, {"now": clock.now})
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+        yield
+
+
+@pytest.fixture
+def cost(many, monkeypatch):
+    """Make a search; how many rows of users it fetched from the table, and how many statements it took.
+
+    The windows are as much smaller than they are as this table is smaller than one of ten millions, about.
+    """
+    bounds = {"WINDOW": 50, "WINDOW_BY_NAME": 100, "WINDOW_BY_SAMPLE": 500, "SLICE": 300, "COUNT_AT_MOST": 50, "SAMPLE": 100}
+    for bound, rows in bounds.items():
+        monkeypatch.setattr(text_search, bound, rows)
+    monkeypatch.setattr(name_jumps, "LOOK_UP", 300)
+
+    def made(search, *arguments):
+        sent = []
+
+        def note(_connection, _cursor, statement, parameters, *_):
+            sent.append((statement, parameters))
+
+        event.listen(db.engine, "before_cursor_execute", note)
+        with db.session() as session:
+            search(session, *arguments)
+        event.remove(db.engine, "before_cursor_execute", note)
+        with db.engine.connect() as connection:
+            explained = [connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {each[0]}", each[1]) for each in sent]
+            return sum(rows_fetched(plan.scalar_one()[0]["Plan"]) for plan in explained), len(sent)
+
+    return made
+
+
+def rows_fetched(plan):
+    fetched = 0
+    if plan.get("Relation Name") == "users" and plan["Node Type"] != "Index Only Scan":
+        removed = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
+        fetched = (plan["Actual Rows"] + removed) * plan["Actual Loops"]
+    return fetched + sum(rows_fetched(part) for part in plan.get("Plans", []))
+
+
+def searches(term):
+    for (sort_by, sort_order), states in product(ORDERS, STATES):
+        yield UserFilter(**states, search=term, sort_by=sort_by, sort_order=sort_order)
+
+
+@pytest.mark.parametrize("term", TERMS + SHORT)
+def test_first_page_of_a_search_fetches_few_rows_in_every_order_with_every_filter(cost, term):
+    costs = {chosen: cost(user_search.numbered_page, chosen, 1, 20) for chosen in searches(term)}
+    assert {chosen: rows for chosen, (rows, _) in costs.items() if rows > 2_500} == {}
+    assert {statements for _, statements in costs.values()} <= {1, 2}
+
+
+@pytest.mark.parametrize("term", ["USER_", "ant.", "oldhand", "f0"])
+def test_a_search_goes_on_by_cursor_at_the_same_cost(cost, many, term):
+    for chosen in searches(term):
+        with db.session() as session:
+            after = user_search.numbered_page(session, chosen, 3, 20).after
+        if after:
+            rows, _ = cost(user_search.page_at, chosen, after, 20)
+            assert rows < 2_500, chosen
+
+
+def test_these_bounds_would_show_a_search_that_fetches_all_matches(many, cost):
+    everything = text("SELECT id FROM users WHERE search_text LIKE '%oldhand%' ORDER BY lower(username) LIMIT 20")
+    rows, _ = cost(Session.execute, everything)
+    assert rows == 3_000

@@ -1,0 +1,177 @@
+"""A search finds what the plainest query would, in its order, whatever way it takes: with users who cluster where it hurts."""
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+
+import flask_migrate
+import pytest
+from sqlalchemy import func, or_, select, text
+
+import databases
+from rollcall.infra.database import db
+from rollcall.models import User
+from rollcall.models.user import BEGINNINGS, NAME_BEGINNINGS, UNUSUAL, USUAL
+from rollcall.services import list_order, name_jumps, text_search, user_search
+from rollcall.services.user_search import Position, Total, UserFilter
+
+# "gather" stands together at one end of the usernames and "zeal" at the other, "founder" among the oldest and "newest" among
+# the newest only; e-mails begin otherwise; thirty share a moment of sign-up; some names are short, some not ASCII.
+PEOPLE = text("""
+    INSERT INTO users (username, email, full_name, is_active, is_superuser, created_at)
+    SELECT CASE WHEN n % 9 = 0 THEN 'gather_' WHEN n % 11 = 0 THEN 'zeal_' WHEN n % 13 = 0 THEN 'Gat'
+                ELSE left(md5(n::text), 5) END || n,
+           CASE WHEN n % 7 = 0 THEN 'zeal.' WHEN n % 10 = 0 THEN 'éva' WHEN n % 17 = 0 THEN 'g'
+                ELSE left(md5('m' || n), 3) END || n || '@' || CASE WHEN n % 2 = 0 THEN 'even' ELSE 'odd' END || '.example',
+           CASE WHEN n % 5 = 0 THEN 'Maria ' || n WHEN n > 1150 THEN 'Founder' WHEN n < 50 THEN 'Newest'
+                WHEN n % 6 = 0 THEN '李 100%' END,
+           n % 8 > 0, n % 50 = 7, :now - (n / 30) * interval '31 h'
+    FROM generate_series(1, 1200) AS n
+    UNION ALL SELECT 'gat', 'gat@even.example', 'Maria', true, true, :now - interval '20 years'
+""")
+TERMS = [
+    "gather",
+    "ZEAL",
+    "gat",
+    "maria",
+    "founder",
+    "newest",
+    "even",
+    "d.example",
+    "éva",
+    "李",
+    "0%",
+    "_1",
+    "7",
+    "117",
+    "zz",
+    "none",
+]
+STATES = [{}, {"is_active": False}, {"is_superuser": True}, {"is_active": True, "is_superuser": False}]
+ORDERS = list(product(("created_at", "username", "email"), ("asc", "desc")))
+
+
+@pytest.fixture(scope="module")
+def people(settings, clock):
+    """1,201 users, in a database of their own."""
+    with databases.application(settings, clock) as app, app.app_context():
+        flask_migrate.upgrade()
+        with db.engine.begin() as connection:
+            connection.execute(PEOPLE, {"now": clock.now})
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+        yield
+
+
+@pytest.fixture
+def session(people):
+    with db.session() as session:
+        yield session
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Windows so narrow that a search among these few people needs all its means."""
+    for bound, rows in {"WINDOW": 3, "WINDOW_BY_NAME": 5, "SLICE": 50, "COUNT_AT_MOST": 20}.items():
+        monkeypatch.setattr(text_search, bound, rows)
+    monkeypatch.setattr(name_jumps, "LOOK_UP", 40)
+
+
+def plainly(session, chosen):
+    """All who match, as (key, id), in order, by the plainest query that there is."""
+    columns = (User.username, User.email, User.full_name)
+    found = or_(*(func.lower(column).contains(chosen.search.lower(), autoescape=True) for column in columns))
+    states = [getattr(User, state) == wanted for state, wanted in chosen.states.items()]
+    order = list_order.of(chosen.sort_by, chosen.sort_order)
+    rows = session.execute(select(order.key, User.id).where(found, *states).order_by(*order.clauses(), User.id))
+    return sorted(map(tuple, rows), reverse=order.descending)
+
+
+def ids(page):
+    return [user.id for user in page.items]
+
+
+def every_search(term, sort_by, sort_order):
+    return [UserFilter(**state, search=term, sort_by=sort_by, sort_order=sort_order) for state in STATES]
+
+
+@pytest.mark.parametrize(("sort_by", "sort_order"), ORDERS)
+@pytest.mark.parametrize("term", TERMS)
+def test_pages_by_number_are_those_of_the_plainest_query(session, narrow, term, sort_by, sort_order):
+    for chosen in every_search(term, sort_by, sort_order):
+        expected = [user_id for _, user_id in plainly(session, chosen)]
+        bound = text_search.COUNT_AT_MOST
+        size = max(7, len(expected) // 3)
+        for number in range(1, len(expected) // size + 2):
+            page = user_search.numbered_page(session, chosen, number, size)
+            assert ids(page) == expected[(number - 1) * size : number * size], (chosen, number)
+            assert page.total == Total(min(len(expected), bound), exact=len(expected) <= bound), chosen
+
+
+@pytest.mark.parametrize(("sort_by", "sort_order"), ORDERS)
+@pytest.mark.parametrize("term", ["maria", "even", "gat", "117"])
+def test_wide_windows_change_nothing(session, term, sort_by, sort_order):
+    for chosen in every_search(term, sort_by, sort_order):
+        expected = [user_id for _, user_id in plainly(session, chosen)]
+        assert ids(user_search.numbered_page(session, chosen, 1, 50)) == expected[:50]
+        assert ids(user_search.numbered_page(session, chosen, 4, 50)) == expected[150:200]
+
+
+@pytest.mark.parametrize(("sort_by", "sort_order"), ORDERS)
+@pytest.mark.parametrize("term", TERMS)
+def test_a_walk_there_and_back_meets_those_of_the_plainest_query(session, narrow, term, sort_by, sort_order):
+    for chosen in every_search(term, sort_by, sort_order):
+        expected = [user_id for _, user_id in plainly(session, chosen)]
+        size = max(7, len(expected) // 3)
+        there = [user_search.numbered_page(session, chosen, 1, size)]
+        while there[-1].after:
+            there.append(user_search.page_at(session, chosen, there[-1].after, size))
+        assert [user for page in there for user in ids(page)] == expected, chosen
+        back = [there[-1]]
+        while back[-1].before:
+            back.append(user_search.page_at(session, chosen, back[-1].before, size))
+        assert [user for page in back[::-1] for user in ids(page)] == expected, chosen
+        assert {page.total for page in there + back} == {there[0].total}
+
+
+@pytest.mark.parametrize(("sort_by", "sort_order"), ORDERS)
+@pytest.mark.parametrize("term", ["maria", "gat", "7"])
+def test_search_goes_on_beside_a_user_who_does_not_match(session, narrow, term, sort_by, sort_order):
+    chosen = UserFilter(search=term, sort_by=sort_by, sort_order=sort_order)
+    expected = plainly(session, chosen)
+    key = list_order.of(sort_by, sort_order).key
+    for place in map(tuple, session.execute(select(key, User.id).where(User.id % 171 == 1))):
+        before = [other[1] for other in expected if (other > place if sort_order == "desc" else other < place)]
+        after = [other[1] for other in expected if (other < place if sort_order == "desc" else other > place)]
+        assert ids(user_search.page_at(session, chosen, Position(*place), 9)) == after[:9]
+        assert ids(user_search.page_at(session, chosen, Position(*place, backwards=True), 9)) == before[-9:]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("column", ["username", "email"])
+def test_beginnings_cover_all_names_between_two_and_few_others(session, column, descending):
+    names = sorted(session.scalars(select(list_order.of(column, "asc").key).select_from(User)), reverse=descending)
+
+    def covered(start, end, without=None):
+        chosen = set(name_jumps._beginnings(start, end and end[:BEGINNINGS], descending=descending, without=without))
+        return {name for name in names if chosen & (held(name) - {without})}
+
+    for start, end in pairwise([None, *names[::150], None]):
+        first, last = names.index(start) if start else 0, names.index(end) if end else len(names) - 1
+        assert set(names[first : last + 1]) <= covered(start, end)
+        assert len(covered(start, end)) < 500
+        if end:
+            before = [name for name in names[first:last] if not name.startswith(end[:BEGINNINGS])]
+            assert set(before) <= covered(start, end, without=end[:BEGINNINGS])
+
+
+def held(name):
+    """The beginnings of a name that the index holds."""
+    beginnings = {name.ljust(length)[:length] for length in range(1, BEGINNINGS + 1)}
+    return beginnings if set(name[:BEGINNINGS]) <= set(USUAL) else {*beginnings, UNUSUAL}
+
+
+def test_the_index_holds_these_beginnings(session):
+    for column, beginnings in NAME_BEGINNINGS.items():
+        for name, kept in session.execute(select(list_order.of(column, "asc").key, beginnings).select_from(User)):
+            assert {part for part in kept if part} == held(name)
