@@ -17,9 +17,9 @@ from rollcall.models import UserRecord
 from rollcall.models.user import NAME_BEGINNINGS, SHORT_GRAMS, SIGN_UP_DAY, STATES
 from rollcall.services.list_order import SortBy
 
-# A walk's first slice has at most so many days, and later slices so many times the days of the first.
+# A walk's first slice has at most so many days, and any slice so many.
 _DAYS_AT_MOST = 64
-_GROWTH = 8
+_DAYS_IN_A_SLICE = 4_096
 
 _NAMES = {"username": "lower(username)", "email": "lower(email)"}
 _RECORD = ", ".join(f"users.{column}" for column in UserRecord._fields)
@@ -203,11 +203,11 @@ def _walk(shape: Shape, name: str, enough: str) -> str:
                 (SELECT greatest(1, reltuples) AS users FROM pg_class WHERE oid = 'users'::regclass) AS size
         ),
         {name}_walk AS (
-            SELECT CAST({":edge" if shape.placed else edge} AS timestamptz) AS edge, days AS width, {_GROWTH} * days AS widest,
-                0::bigint AS found, NULL::bigint[] AS ids, NULL::{key_type} AS keys
+            SELECT CAST({":edge" if shape.placed else edge} AS timestamptz) AS edge, days AS width,
+                least(CAST(:widest AS bigint) * days, {_DAYS_IN_A_SLICE})::int AS widest, 0::bigint AS found, NULL::bigint[] AS ids, NULL::{key_type} AS keys
             FROM {name}_pace WHERE (SELECT count(*) FROM {name}_near) < :{enough}
             UNION ALL
-            SELECT ({next_edge})::timestamp AT TIME ZONE 'UTC', least(2 * slice.width, slice.widest), slice.widest,
+            SELECT ({next_edge})::timestamp AT TIME ZONE 'UTC', least(:growth * slice.width, slice.widest), slice.widest,
                 slice.found + cardinality(hits.ids), hits.ids, hits.keys
             FROM {name}_walk AS slice
             CROSS JOIN LATERAL (SELECT ({first}(created_at) AT TIME ZONE 'UTC')::date AS day FROM users WHERE {ahead}) AS first

@@ -42,10 +42,13 @@ from rollcall.services.tally import midnight
 from rollcall.services.user_fields import FieldError
 
 # Matches are counted up to here; above, the total is "more than".
-COUNT_AT_MOST = 200
+COUNT_AT_MOST = 1_000
 # Users in the first slice of a walk, at the average number of sign-ups a day; the slices grow, up to eight times that. One in
 # which everybody matches is fetched in some 10 to 50 ms, one in which nobody does is passed in 0.1 ms.
 SLICE = 16_384
+# A term of more characters has so many trigrams that each slice costs milliseconds, and is rare, or common enough to be met in
+# the window: a few long slices do.
+LONG = 8
 # Rows of the list that are read before the index is asked. By sign-up they lie together; by name they do not, and it costs
 # some 5 ms to find a term in this way that one user in forty has. As many more may be read where the sample promises enough.
 WINDOW = 1_000
@@ -111,7 +114,15 @@ def page(session: Session, query: Query, position: Position | None, offset: int,
     order = list_order.of(query.sort_by, query.sort_order, backwards=position is not None and position.backwards)
     short, placed = _is_short(query.term), position is not None
     shape = Shape(query.sort_by, order.descending, tuple(query.states.items()), short, placed=placed)
-    asked = {"term": query.term, "gaps": GAPS, "letters": LETTERS, "slice": SLICE, "skip": offset, "take": size + 1}
+    asked = {
+        "term": query.term,
+        "gaps": GAPS,
+        "letters": LETTERS,
+        "slice": SLICE,
+        **_stride(query.term),
+        "skip": offset,
+        "take": size + 1,
+    }
     if position is not None:
         asked |= {"key": position.key, "id": position.id}
     find = _by_age if query.sort_by == "created_at" else _by_name
@@ -168,6 +179,11 @@ def _users(session: Session, places: Sequence[tuple[Any, int]]) -> _Rows:
     found = reading.rows(session, search_statements.users(), ids=[user_id for _, user_id in places]) if places else []
     users = {user[0]: UserRecord(*user) for user in found}
     return [(users[user_id], key) for key, user_id in places if user_id in users]  # one may just have been deleted
+
+
+def _stride(term: str) -> dict[str, int]:
+    """How fast the slices of a walk grow, and up to how many times the first."""
+    return {"growth": 8, "widest": 10**6} if len(term) > LONG else {"growth": 2, "widest": 8}
 
 
 def _is_short(term: str) -> bool:
