@@ -50,7 +50,15 @@ def cost(many, monkeypatch):
 
     The windows are as much smaller than they are as this table is smaller than one of ten millions, about.
     """
-    bounds = {"WINDOW": 50, "WINDOW_BY_NAME": 100, "WINDOW_BY_SAMPLE": 500, "SLICE": 300, "COUNT_AT_MOST": 50, "SAMPLE": 100}
+    bounds = {
+        "WINDOW": 50,
+        "WINDOW_BY_NAME": 100,
+        "WINDOW_BY_SAMPLE": 500,
+        "SLICE": 300,
+        "COUNT_AT_MOST": 50,
+        "FEW": 20,
+        "SAMPLE": 100,
+    }
     for bound, rows in bounds.items():
         monkeypatch.setattr(text_search, bound, rows)
     monkeypatch.setattr(name_jumps, "LOOK_UP", 300)

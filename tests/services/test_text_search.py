@@ -72,7 +72,8 @@ def session(people):
 @pytest.fixture
 def narrow(monkeypatch):
     """Windows so narrow that a search among these few people needs all its means."""
-    for bound, rows in {"WINDOW": 3, "WINDOW_BY_NAME": 5, "SLICE": 50, "LONG": 4, "COUNT_AT_MOST": 20}.items():
+    bounds = {"WINDOW": 3, "WINDOW_BY_NAME": 5, "SLICE": 50, "LONG": 4, "COUNT_AT_MOST": 20, "FEW": 2}
+    for bound, rows in bounds.items():
         monkeypatch.setattr(text_search, bound, rows)
     monkeypatch.setattr(name_jumps, "LOOK_UP", 40)
 

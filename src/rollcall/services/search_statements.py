@@ -83,14 +83,13 @@ def by_age(shape: Shape) -> Statement:
     Parameters: ``window``; ``enough``, the number of matches after which the walk ends; ``skip``, ``take``; and where it is
     placed ``edge``, the end of the place's day, and ``countable``, the ``enough`` of the total.
     """
-    walks = [_walk(shape, "met", "enough")]
+    walks = [_walk(shape, "met", "enough", ":skip + :take")]
     if shape.placed:
-        walks.append(_walk(replace(shape, placed=False), "counted", "countable"))
+        walks.append(_walk(replace(shape, placed=False), "counted", "countable", "0"))
     return Statement(
         text(f"""
-        WITH RECURSIVE {", ".join(walks)}
-        SELECT total, key, {_RECORD} FROM (SELECT count(*) AS total FROM {"counted" if shape.placed else "met"}) AS totals
-        LEFT JOIN (
+        WITH RECURSIVE {", ".join(walks)}, met AS ({_met("met", "(SELECT count(*) FROM met_near) >= :skip + :take")})
+        SELECT total, key, {_RECORD} FROM {"counted" if shape.placed else "met"}_total LEFT JOIN (
             SELECT id, key FROM met ORDER BY key {shape.direction}, id {shape.direction} OFFSET :skip LIMIT :take
         ) AS page ON true LEFT JOIN users ON users.id = page.id ORDER BY key {shape.direction}, page.id {shape.direction}
     """)  # noqa: S608  (all of it is our own text)
@@ -101,16 +100,21 @@ def by_age(shape: Shape) -> Statement:
 def sample(shape: Shape) -> Statement:
     """Some of the newest matches, in no order; each with how many were met, in which part of all days, and how many users are.
 
-    Parameters: ``window``; ``enough``; ``take``. The shape is of a search by name without a place.
+    Where fewer than ``enough`` were met, they are all that match. Parameters: ``window``; ``enough``; ``few``, which is a
+    sample if the window has so many; ``take``. The shape is of a search by name without a place.
     """
+    in_window = "(SELECT count(*) FROM met_near) >= :few"
     return Statement(
         text(f"""
-        WITH RECURSIVE {_walk(replace(shape, descending=True), "met", "enough")},
-        reached AS (SELECT min(edge) AS edge, count(*) AS slices FROM met_walk WHERE edge < 'infinity')
-        SELECT key, id, (SELECT count(*) FROM met) AS met, CASE
-            WHEN slices = 0 THEN least(1, :window / users)
+        WITH RECURSIVE {_walk(replace(shape, descending=True), "met", "enough", ":few")},
+        reached AS (SELECT min(edge) AS edge FROM met_walk WHERE edge < 'infinity')
+        SELECT key, id, total, CASE
+            WHEN {in_window} THEN least(1, :window / users)
             ELSE least(1, (1 + extract(epoch FROM newest - edge)) / (1 + extract(epoch FROM newest - oldest)))
-        END::float AS share, users FROM met, met_pace, reached LIMIT :take
+                * least(1, CAST(:take AS numeric) / total)
+        END::float AS share, users
+        FROM ({_met("met", f"{in_window} AND (SELECT total FROM met_total) >= :enough")}) AS met, met_total, met_pace, reached
+        LIMIT :take
     """)  # noqa: S608
     )
 
@@ -180,11 +184,12 @@ def _window(shape: Shape, where: str, enough: str, *, rows: str = "window", by_a
         ) AS listed WHERE {shape.read} ORDER BY {order} LIMIT :{enough}"""  # noqa: S608
 
 
-def _walk(shape: Shape, name: str, enough: str) -> str:
-    """Matches, at least ``enough`` of those that come first in the order of sign-up, or all that there are.
+def _walk(shape: Shape, name: str, enough: str, needed: str) -> str:
+    """Matches that come first in the order of sign-up: at least as many as are needed, and more or all of them for the count.
 
-    First those in a window of the list. If they are too few, those in slices of days, which the index finds without looking
-    at any other day: each slice begins at the next day on which somebody signed up, so that empty years cost nothing.
+    First those in a window of the list. If they are not enough, those in slices of days, which the index finds without looking
+    at any other day: each slice begins at the next day on which somebody signed up, so that empty years cost nothing. Where the
+    window has as many as are needed, the slices are only counted through, and none further than to ``enough``.
     """
     if shape.descending:
         first, edge, days, next_edge = "max", "'infinity'", "first.day - number", "first.day - slice.width + 1"
@@ -193,6 +198,7 @@ def _walk(shape: Shape, name: str, enough: str) -> str:
         first, edge, days, next_edge = "min", "'-infinity'", "first.day + number", "first.day + slice.width"
         ahead = "created_at >= slice.edge"
     key_type = 'text[] COLLATE "C"' if shape.sort_by in _NAMES else "timestamptz[]"
+    near = f"(SELECT count(*) FROM {name}_near)"  # noqa: S608
     return f"""
         {name}_near AS MATERIALIZED ({_window(shape, shape.beyond, enough, by_age=True)}),
         {name}_pace AS MATERIALIZED (
@@ -204,8 +210,9 @@ def _walk(shape: Shape, name: str, enough: str) -> str:
         ),
         {name}_walk AS (
             SELECT CAST({":edge" if shape.placed else edge} AS timestamptz) AS edge, days AS width,
-                least(CAST(:widest AS bigint) * days, {_DAYS_IN_A_SLICE})::int AS widest, 0::bigint AS found, NULL::bigint[] AS ids, NULL::{key_type} AS keys
-            FROM {name}_pace WHERE (SELECT count(*) FROM {name}_near) < :{enough}
+                least(CAST(:widest AS bigint) * days, {_DAYS_IN_A_SLICE})::int AS widest,
+                0::bigint AS found, NULL::bigint[] AS ids, NULL::{key_type} AS keys
+            FROM {name}_pace WHERE {near} < :{enough}
             UNION ALL
             SELECT ({next_edge})::timestamp AT TIME ZONE 'UTC', least(:growth * slice.width, slice.widest), slice.widest,
                 slice.found + cardinality(hits.ids), hits.ids, hits.keys
@@ -213,12 +220,20 @@ def _walk(shape: Shape, name: str, enough: str) -> str:
             CROSS JOIN LATERAL (SELECT ({first}(created_at) AT TIME ZONE 'UTC')::date AS day FROM users WHERE {ahead}) AS first
             CROSS JOIN LATERAL (SELECT array_agg({days}) AS days FROM generate_series(0, slice.width - 1) AS number) AS covered
             CROSS JOIN LATERAL (
-                SELECT coalesce(array_agg(id), '{{}}') AS ids, array_agg({shape.key}) AS keys
-                FROM users WHERE {shape.indexed} AND {SIGN_UP_DAY} && covered.days AND {shape.beyond}
+                WITH matching AS MATERIALIZED (
+                    SELECT id, {shape.key} AS key FROM users
+                    WHERE {shape.indexed} AND {SIGN_UP_DAY} && covered.days AND {shape.beyond}
+                )
+                SELECT coalesce(array_agg(id), '{{}}') AS ids, array_agg(key) AS keys
+                FROM (SELECT * FROM matching LIMIT CASE WHEN {near} >= {needed} THEN :{enough} END) AS listed
             ) AS hits
             WHERE slice.found < :{enough} AND first.day IS NOT NULL
         ),
-        {name} AS (
-            SELECT id, key FROM {name}_near WHERE (SELECT count(*) FROM {name}_near) >= :{enough}
-            UNION ALL SELECT unnest(ids), unnest(keys) FROM {name}_walk
-        )"""  # noqa: S608
+        {name}_total AS (SELECT greatest({near}, (SELECT max(found) FROM {name}_walk)) AS total)"""  # noqa: S608
+
+
+def _met(name: str, in_window: str) -> str:
+    """The rows that a walk has met: those of the window where this condition holds, else those of the slices."""
+    return f"""
+        SELECT id, key FROM {name}_near WHERE {in_window}
+        UNION ALL SELECT unnest(ids), unnest(keys) FROM {name}_walk WHERE NOT ({in_window})"""  # noqa: S608

@@ -54,7 +54,8 @@ LONG = 8
 WINDOW = 1_000
 WINDOW_BY_NAME = 2_000
 WINDOW_BY_SAMPLE = 20_000
-# Rows that a walk has met which serve as the sample, at the most.
+# Matches that make a sample: in the window no fewer than this; and of what a walk has met, no more than that.
+FEW = 50
 SAMPLE = 1_000
 TERM_MAX = 100
 
@@ -143,15 +144,16 @@ def _by_age(session: Session, shape: Shape, asked: dict[str, Any], position: Pos
 
 def _by_name(session: Session, shape: Shape, asked: dict[str, Any], position: Position | None) -> tuple[_Rows, Total]:
     needed = asked["skip"] + asked["take"]
-    more = {"window": WINDOW, "enough": COUNT_AT_MOST + 1, "take": max(SAMPLE, COUNT_AT_MOST + 1)}
+    more = {"window": WINDOW, "enough": COUNT_AT_MOST + 1, "few": FEW, "take": max(SAMPLE, COUNT_AT_MOST + 1)}
     met = reading.rows(session, search_statements.sample(replace(shape, placed=False)), **asked | more)
     places = sorted(((key, user_id) for key, user_id, *_ in met), reverse=shape.descending)
     if position is not None:
         here = (position.key, position.id)
         places = [place for place in places if (place < here if shape.descending else place > here)]
-    if len(met) <= COUNT_AT_MOST:  # these are all
-        return _users(session, places[asked["skip"] : needed]), Total(len(met), exact=True)
-    _, _, count, share, users = met[0]
+    total = _total(met[0][2] if met else 0)
+    if total.exact:
+        return _users(session, places[asked["skip"] : needed]), total
+    share, users = met[0][3:]
     start = None if position is None else str(position.key)
     sample = Sample([name for name, _ in places], share)
     jump = name_jumps.choose(sample, needed, descending=shape.descending, start=start)
@@ -166,9 +168,9 @@ def _by_name(session: Session, shape: Shape, asked: dict[str, Any], position: Po
         before=jump.before,
         enough=jump.enough,
         # Twice the rows among which there are as many matches as are needed, if they are spread evenly.
-        further=max(WINDOW_BY_NAME, min(WINDOW_BY_SAMPLE, int(2 * needed * share * users / count))),
+        further=max(WINDOW_BY_NAME, min(WINDOW_BY_SAMPLE, int(2 * needed * share * users / len(met)))),
     )
-    return [(UserRecord(*user), key) for key, *user in rows], _total(count)
+    return [(UserRecord(*user), key) for key, *user in rows], total
 
 
 def _total(met: int) -> Total:
