@@ -27,7 +27,7 @@ PEOPLE = text("""
                 WHEN n % 6 = 0 THEN '李 100%' END,
            n % 8 > 0, n % 50 = 7, :now - (n / 30) * interval '31 h'
     FROM generate_series(1, 1200) AS n
-    UNION ALL SELECT 'gat', 'gat@even.example', 'Maria', true, true, :now - interval '20 years'
+    UNION ALL SELECT 'gat', 'gat@even.example', 'Maria', true, true, :now - interval '3 years'
 """)
 TERMS = [
     "gather",
@@ -72,7 +72,7 @@ def session(people):
 @pytest.fixture
 def narrow(monkeypatch):
     """Windows so narrow that a search among these few people needs all its means."""
-    bounds = {"WINDOW": 3, "WINDOW_BY_NAME": 5, "SLICE": 50, "LONG": 4, "COUNT_AT_MOST": 20, "FEW": 2}
+    bounds = {"WINDOW": 3, "WINDOW_BY_NAME": 5, "SLICE": 2, "LONG": 4, "COUNT_AT_MOST": 20, "FEW": 2}
     for bound, rows in bounds.items():
         monkeypatch.setattr(text_search, bound, rows)
     monkeypatch.setattr(name_jumps, "LOOK_UP", 40)
@@ -164,6 +164,23 @@ def test_beginnings_cover_all_names_between_two_and_few_others(session, column, 
         if end:
             before = [name for name in names[first:last] if not name.startswith(end[:BEGINNINGS])]
             assert set(before) <= covered(start, end, without=end[:BEGINNINGS])
+
+
+@pytest.mark.parametrize("look_up", [1, 100, 10_000])
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("column", ["username", "email"])
+def test_what_is_looked_up_before_a_jump_is_all_that_lies_there(session, monkeypatch, column, descending, look_up):
+    monkeypatch.setattr(name_jumps, "LOOK_UP", look_up)
+    names = sorted(session.scalars(select(list_order.of(column, "asc").key).select_from(User)), reverse=descending)
+    for first, share, needed in product(range(0, 900, 90), (0.001, 0.05), (1, 20)):
+        start = names[first] if first else None
+        sample = name_jumps.Sample(names[first + 5 :: 7], share)
+        jump = name_jumps.choose(sample, needed, descending=descending, start=start)
+        assert jump.name
+        before = {name for name in names[first:] if (name > jump.name if descending else name < jump.name)}
+        assert before <= {name for name in names if held(name) & set(jump.before)}
+        enough = {name for name in names if held(name) & set(jump.enough)}
+        assert set(names[first : names.index(sample.names[needed - 1]) + 1]) <= enough
 
 
 def held(name):

@@ -75,7 +75,7 @@ def _beginnings(start: str | None, end: str | None, *, descending: bool, without
 def _cover(low: str | None, high: str | None, without: str | None, stem: str = "") -> Iterator[str]:
     for letter in _LETTERS:
         beginning, length = stem + letter, len(stem) + 1
-        if beginning == without or (low and beginning < low[:length]) or (high and beginning > high[:length]):
+        if beginning == without or (low and beginning < low[:length]) or (high and beginning[: len(high)] > high[:length]):
             continue
         if any(bound and len(bound) > length and bound.startswith(beginning) for bound in (low, high)):
             yield from _cover(low, high, without, beginning)
