@@ -26,7 +26,7 @@ test: $(VENV)/installed-test
 
 browser: $(VENV)/installed-browser $(CHROMIUM_TESTS)/node_modules/.axe
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { echo "There is no Chromium: apt-get install chromium"; exit 1; }
-	$(BIN)/pytest -m browser
+	$(BIN)/pytest -m "browser and not heavy"
 
 lighthouse: $(VENV)/installed-browser $(CHROMIUM_TESTS)/node_modules/.lighthouse
 	@PYTHONPATH=tests $(BIN)/python -m chromium.lighthouse

@@ -89,18 +89,28 @@ class Site:
 
     def cookie(self, user: User) -> str:
         """The browser's cookie of a new session of a user."""
-        self._made += 1
-        token = f"browser-{user.id}-{self._made}"
-        with Session(self.engine) as session:
-            expires = utc_now() + timedelta(hours=12)
-            session.add(UserSession(user_id=user.id, token_hash=accounts._digest(token), expires_at=expires))
-            session.commit()
         client = self.app.test_client()
         with client.session_transaction() as cookie:
-            cookie["token"] = token
+            cookie["token"] = self.add_session(user)
         found = client.get_cookie("rollcall")
         assert found
         return found.value
+
+    def add_session(self, user: User, user_agent: str | None = None, address: str | None = None) -> str:
+        """Add a session of a user, and tell its token."""
+        self._made += 1
+        token = f"browser-{user.id}-{self._made}"
+        opened = UserSession(
+            user_id=user.id,
+            token_hash=accounts._digest(token),
+            expires_at=utc_now() + timedelta(hours=12),
+            user_agent=user_agent,
+            address=address,
+        )
+        with Session(self.engine) as session:
+            session.add(opened)
+            session.commit()
+        return token
 
     def end_sessions(self) -> None:
         """End everybody's, as their time would."""

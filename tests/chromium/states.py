@@ -1,4 +1,4 @@
-"""Every page in every state that it can be in, to be looked at as a whole: by axe, at 360 pixels, and for screenshots.
+"""Every page in every state that it can be in, to be looked at as a whole: by test_states.py, and for screenshots.
 
 A new page is one more line in ``STATES``.
 """
@@ -9,11 +9,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from playwright.sync_api import Page
 from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
 
 from chromium.screen import Site
+from rollcall.infra.runtime import utc_now
+from rollcall.services import users
 
 LONG_NAME = "Maximiliane Theodora Alexandrina Freifrau von Hohenstein-Wolkersdorf zu Unterlangenfeld-Obermayrhofen"[:100]
 PEOPLE = [
@@ -25,6 +29,9 @@ PEOPLE = [
     {"username": "second", "email": "second@example.org", "full_name": "Second Root", "is_superuser": True},
 ]
 """Beside the seeded ones: who strains a page."""
+
+GOOD_ROWS = "email;username;full_name\nann@example.org;ann;Ann Lee\nbob@example.org;bob;\n"
+BAD_ROWS = f"email;username;full_name\nann@example.org;ann;\nnobody;x;{LONG_NAME * 2}\nroot@example.org;root;=1+1\n"
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,35 @@ def ten_million(path: str) -> Callable[[Page, Site], object]:
     return go
 
 
+def selected(page: Page, site: Site) -> None:
+    page.goto("/dashboard/users")
+    for name in ("noor", "tanaka"):
+        page.get_by_role("checkbox", name=f"Select {name}", exact=True).check()
+
+
+def asked_in_place(page: Page, site: Site) -> None:
+    page.goto("/dashboard/users")
+    page.get_by_role("link", name="Deactivate noor", exact=True).click()
+    page.get_by_role("dialog").get_by_role("heading").wait_for()
+
+
+def done_in_place(page: Page, site: Site) -> None:
+    page.goto("/dashboard/users")
+    page.get_by_role("button", name="Activate formula", exact=True).click()
+    page.get_by_role("button", name="Undo").wait_for()
+
+
+def asked_of_all(deed: str) -> Callable[[Page, Site], object]:
+    """The question about all that a search finds, as a page of its own."""
+
+    def ask(page: Page, site: Site) -> None:
+        page.goto("/dashboard/users?search=example&is_active=true")
+        link = page.locator(f"#bulk .all a[href*='/{deed}?']")
+        page.goto(str(link.get_attribute("href")))
+
+    return ask
+
+
 def nothing_answered(page: Page, site: Site) -> None:
     """The system page after a refresh that failed."""
     page.clock.install()
@@ -120,6 +156,53 @@ def nothing_answered(page: Page, site: Site) -> None:
     page.route("**/dashboard/system", lambda route: route.fulfill(status=503))
     page.clock.run_for(11_000)
     page.get_by_text("There was no answer").wait_for()
+
+
+def changed_lately(page: Page, site: Site) -> None:
+    """A user with two sessions and more changes than are shown at once."""
+    noor = site.find("noor")
+    with Session(site.engine) as session:
+        for number in range(12):
+            at = utc_now() - timedelta(hours=20 - number)
+            users.change_user(session, noor.id, {"full_name": f"{LONG_NAME[:95]} {number}"}, None, at)
+        session.commit()
+    site.add_session(noor, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "2001:db8::8a2e:370:7334")
+    site.add_session(noor, "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1")
+    page.goto(f"/dashboard/users/{noor.id}")
+    page.get_by_text("2 earlier changes").click()
+
+
+def checked(content: str, then: str = "", seen: str = "") -> Callable[[Page, Site], object]:
+    """The import page after a file was checked, and after one more button was pressed."""
+
+    def check(page: Page, site: Site) -> None:
+        page.goto("/dashboard/users/import")
+        page.get_by_label("File", exact=True).set_input_files(
+            {"name": "new-colleagues.csv", "mimeType": "text/csv", "buffer": content.encode()}
+        )
+        page.get_by_role("button", name="Check the file").click()
+        page.get_by_role("heading", name=re.compile("can be created|problems? in")).wait_for()
+        if then:
+            page.get_by_role("button", name=then).click()
+            page.get_by_text(seen).wait_for()
+
+    return check
+
+
+def import_under_way(page: Page, site: Site) -> None:
+    """Begun in another tab, and held as long as nothing can be written; this tab hears of nothing."""
+    other = page.context.new_page()
+    checked(GOOD_ROWS)(other, site)
+    with site.engine.connect() as connection:
+        connection.execute(text("LOCK TABLE users IN SHARE MODE"))
+        other.get_by_role("button", name="Import 2 users").click()
+        other.get_by_role("progressbar").wait_for()
+        page.add_init_script("window.fetch = () => new Promise(() => {})")
+        page.goto(f"/dashboard/users/import/{connection.execute(text('SELECT id FROM import_runs')).scalar_one()}")
+        page.get_by_role("progressbar").wait_for()
+        connection.rollback()
+    other.get_by_text("2 users created.").wait_for()
+    other.close()
 
 
 def redis_away(page: Page, site: Site) -> None:
@@ -204,14 +287,26 @@ STATES = [
     State("users, no match", at("/dashboard/users?search=nobody-like-this")),
     State("users, no such page", at("/dashboard/users?page=99")),
     State("users, by id", at("/dashboard/users?search={noor}")),
+    State("users, selected", selected),
+    State("users, asked in place", asked_in_place),
+    State("users, done in place", done_in_place),
+    State("deactivate all?", asked_of_all("deactivate")),
+    State("activate all, who are active", asked_of_all("activate")),
     State("users, not valid", at("/dashboard/users?size=0&is_active=perhaps")),
     State("users, keys", keys),
+    State("import", at("/dashboard/users/import")),
+    State("import, nothing chosen", pressed("/dashboard/users/import", "Check the file")),
+    State("import, checked", checked(GOOD_ROWS)),
+    State("import, bad rows", checked(BAD_ROWS)),
+    State("import, under way", import_under_way),
+    State("import, done", checked(GOOD_ROWS, "Import 2 users", "2 users created.")),
     State("new user", at("/dashboard/users/new")),
     State("new user, refused", pressed("/dashboard/users/new", "Create", username="no", email="nobody", password="x")),
     State("one user", at("/dashboard/users/{noor}")),
     State("one user, long names", at("/dashboard/users/{" + "m" * 50 + "}")),
     State("one user, inactive", at("/dashboard/users/{formula}")),
     State("one user, without a password", at("/dashboard/users/{nameless}")),
+    State("one user, changed lately", changed_lately),
     State("one user, saved", pressed("/dashboard/users/{noor}", "Save")),
     State("one user, refused", pressed("/dashboard/users/{noor}", "Save", username="root", email="")),
     State("oneself, the last superuser", at("/dashboard/users/{root}"), people=False),

@@ -13,6 +13,7 @@ from playwright.sync_api import FilePayload, Page, Route, expect
 from sqlalchemy import text
 
 from chromium.screen import Site, Watch
+from service import wait_for
 
 PATH = "/dashboard/users/import"
 GOOD = "email;username;full_name\nann@b.de;ann;Zoë Groß\nbob@b.de;bob;\n"
@@ -31,6 +32,11 @@ def press(page: Page, name: str) -> None:
 def count(site: Site) -> int:
     with site.engine.connect() as connection:
         return int(connection.execute(text("SELECT count(*) FROM users")).scalar_one())
+
+
+def began(site: Site) -> bool:
+    with site.engine.connect() as connection:
+        return connection.execute(text("SELECT started_at FROM import_runs")).scalar_one() is not None
 
 
 @pytest.fixture
@@ -169,7 +175,7 @@ def test_the_progress_is_seen_while_it_runs(importing: Page, site: Site, request
 
 
 def test_an_import_whose_request_is_cut_goes_on_and_is_followed(
-    importing: Page, watch: Watch, request: pytest.FixtureRequest
+    importing: Page, site: Site, watch: Watch, request: pytest.FixtureRequest
 ) -> None:
     """As by a proxy that waits for a minute and no longer."""
     choose(importing, GOOD)
@@ -185,6 +191,7 @@ def test_an_import_whose_request_is_cut_goes_on_and_is_followed(
             "Uint8Array.from(body)}).catch(() => null) }",
             [f"{route.request.url}?straight", sent["headers"]["content-type"], list(sent["data"])],
         )
+        wait_for(lambda: began(site))
         route.abort()
 
     importing.route(f"**{PATH}", cut, times=1)

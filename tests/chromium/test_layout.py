@@ -7,23 +7,6 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from chromium.screen import Site
-from chromium.states import STATES, State, show
-
-WIDER_THAN_THE_SCREEN = """
-() => [...document.querySelectorAll("body *")]
-  .filter((each) => !each.closest(".scroll, .skip, .hidden") && each.getBoundingClientRect().right > innerWidth + 0.5)
-  .map((each) => each.outerHTML.slice(0, 150))
-"""
-
-
-@pytest.mark.parametrize("state", STATES, ids=str)
-def test_no_page_is_wider_than_a_small_screen(state: State, visitor: Page, site: Site) -> None:
-    visitor.set_viewport_size({"width": 360, "height": 640})
-    show(state, visitor, site)
-    assert visitor.evaluate(WIDER_THAN_THE_SCREEN) == []
-    assert visitor.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
 
 @pytest.mark.parametrize("width", [1280, 360])
 def test_the_head_stays_and_covers_nothing_that_is_gone_to(page: Page, width: int) -> None:

@@ -92,7 +92,7 @@ def test_a_heading_sorts_and_a_second_press_turns_the_order(either: Page) -> Non
     heading.get_by_role("link").click()
     expect(heading).to_have_attribute("aria-sort", "descending")
     expect(search_box(either)).to_have_value("example")
-    emails = [row.split("\t")[0] for row in either.locator("tbody td:nth-of-type(1)").all_inner_texts()]
+    emails = either.locator("tbody th + td").all_inner_texts()
     assert emails == sorted(emails, reverse=True)
 
 
@@ -181,9 +181,9 @@ def test_the_range_knows_the_filter(either: Page, site: Site) -> None:
 
 
 def test_a_total_that_is_a_bound_says_so(page: Page, site: Site) -> None:
-    site.seed(6_000)
+    site.seed(2_000)
     page.goto(f"{USERS}?search=e")
-    expect(range_of(page)).to_have_text(re.compile(r"^1–50 of more than \d{1,3},\d{3}$"))
+    expect(range_of(page)).to_have_text(re.compile(r"^1–50 of more than [\d,]+$"))
 
 
 def test_filters_are_chips_to_take_away_one_by_one(either: Page) -> None:
