@@ -28,6 +28,7 @@ from service import wait_for_workers
 
 SEEDED = 120
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+CHROMIUM_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"
 PATIENCE = 10_000
 """Milliseconds that anything may take to appear; a shared machine may be slow, and no test waits longer than it must."""
 
@@ -91,7 +92,7 @@ class Site:
         """The browser's cookie of a new session of a user."""
         client = self.app.test_client()
         with client.session_transaction() as cookie:
-            cookie["token"] = self.add_session(user)
+            cookie["token"] = self.add_session(user, CHROMIUM_AGENT, "127.0.0.1")
         found = client.get_cookie("rollcall")
         assert found
         return found.value

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from chromium.screen import Site
 from rollcall.infra.runtime import utc_now
-from rollcall.services import users
+from rollcall.services import accounts, users
 
 LONG_NAME = "Maximiliane Theodora Alexandrina Freifrau von Hohenstein-Wolkersdorf zu Unterlangenfeld-Obermayrhofen"[:100]
 PEOPLE = [
@@ -160,16 +160,20 @@ def nothing_answered(page: Page, site: Site) -> None:
 
 def changed_lately(page: Page, site: Site) -> None:
     """A user with two sessions and more changes than are shown at once."""
-    noor = site.find("noor")
+    noor, root = site.find("noor"), site.find("root")
     with Session(site.engine) as session:
         for number in range(12):
-            at = utc_now() - timedelta(hours=20 - number)
-            users.change_user(session, noor.id, {"full_name": f"{LONG_NAME[:95]} {number}"}, None, at)
+            change = (
+                {"full_name": LONG_NAME} if number == 3 else {"email": f"noor.{number}@example.org", "full_name": noor.full_name}
+            )
+            by = accounts.Identity(root, 0) if number % 2 else None
+            users.change_user(session, noor.id, change, by, utc_now() - timedelta(hours=20 - number))
         session.commit()
     site.add_session(noor, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "2001:db8::8a2e:370:7334")
     site.add_session(noor, "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1")
     page.goto(f"/dashboard/users/{noor.id}")
     page.get_by_text("2 earlier changes").click()
+    page.evaluate("scrollTo(0, 0)")
 
 
 def checked(content: str, then: str = "", seen: str = "") -> Callable[[Page, Site], object]:
