@@ -14,19 +14,33 @@ from rollcall.infra.database import db
 from rollcall.services import name_jumps, text_search, user_search
 from rollcall.services.user_search import UserFilter
 
-# Three years of sign-ups, one user in nine inactive, one in fifty a superuser. Of each tenth of the users those in "oldhand" are
-# the oldest and those in "newcomer" the newest; "user_f" and "user_0" are the ends of the usernames, "ant." and "yak." the ends
-# of the e-mail addresses, spread over the usernames; "ferro" is one full name in a hundred, "c0ffe" in hardly any name.
+# Three years of sign-ups, one user in nine inactive, one in fifty a superuser. A sixth of the usernames begins with "aaron", and
+# another with "zoltan", which are the ends of their order; "ant." and "yak." are likewise a tenth of the e-mail addresses each;
+# "newcomer" is the newest and "oldhand" the oldest twentieth; "ferro" is one full name in a hundred, "c0ffe" in hardly any name.
 USERS = text("""
     INSERT INTO users (username, email, full_name, is_active, is_superuser, created_at)
-    SELECT left(md5(n::text), 9) || '_' || n,
+    SELECT CASE WHEN n % 6 = 5 THEN 'aaron_' WHEN n % 6 = 2 THEN 'zoltan_' ELSE left(md5(n::text), 9) || '_' END || n,
            CASE WHEN n % 10 = 3 THEN 'ant.' WHEN n % 10 = 8 THEN 'yak.' ELSE left(md5('m' || n), 9) END || n || '@example.org',
-           CASE WHEN n <= 3000 THEN 'Newcomer' WHEN n > 27000 THEN 'Oldhand' WHEN n % 100 = 50 THEN 'Ferro ' || n
+           CASE WHEN n <= 1500 THEN 'Newcomer' WHEN n > 28500 THEN 'Oldhand' WHEN n % 100 = 50 THEN 'Ferro ' || n
                 ELSE 'สมชาย ' || n END,
            n % 9 > 0, n % 50 = 7, :now - n * interval '53 min'
     FROM generate_series(1, 30000) AS n
 """)
-TERMS = ["example.org", "USER_", "user_f", "user_0", "ant.", "yak.", "oldhand", "newcomer", "ferro", "c0ffe", "817", "สมช", "e.o"]
+TERMS = [
+    "EXAMPLE.org",
+    "aaron",
+    "zoltan",
+    "ant.",
+    "yak.",
+    "oldhand",
+    "newcomer",
+    "ferro",
+    "c0ffe",
+    "_817",
+    "สมช",
+    "e.o",
+    "ferro 7650",
+]
 SHORT = ["a", "er", "y", "ж", "~", "f0", "q"]
 STATES = [{}, {"is_active": False}, {"is_superuser": True}, {"is_active": False, "is_superuser": True}]
 ORDERS = list(product(("created_at", "username", "email"), ("asc", "desc")))
@@ -54,7 +68,8 @@ def cost(many, monkeypatch):
         "WINDOW": 50,
         "WINDOW_BY_NAME": 100,
         "WINDOW_BY_SAMPLE": 500,
-        "SLICE": 300,
+        "SLICE": 200,
+        "MANY": 200,
         "COUNT_AT_MOST": 50,
         "FEW": 20,
         "SAMPLE": 100,
@@ -96,21 +111,21 @@ def searches(term):
 @pytest.mark.parametrize("term", TERMS + SHORT)
 def test_first_page_of_a_search_fetches_few_rows_in_every_order_with_every_filter(cost, term):
     costs = {chosen: cost(user_search.numbered_page, chosen, 1, 20) for chosen in searches(term)}
-    assert {chosen: rows for chosen, (rows, _) in costs.items() if rows > 2_500} == {}
+    assert {chosen: rows for chosen, (rows, _) in costs.items() if rows > 4_000} == {}
     assert {statements for _, statements in costs.values()} <= {1, 2}
 
 
-@pytest.mark.parametrize("term", ["USER_", "ant.", "oldhand", "f0"])
+@pytest.mark.parametrize("term", ["aaron", "ant.", "oldhand", "f0"])
 def test_a_search_goes_on_by_cursor_at_the_same_cost(cost, many, term):
     for chosen in searches(term):
         with db.session() as session:
             after = user_search.numbered_page(session, chosen, 3, 20).after
         if after:
             rows, _ = cost(user_search.page_at, chosen, after, 20)
-            assert rows < 2_500, chosen
+            assert rows < 4_000, chosen
 
 
 def test_these_bounds_would_show_a_search_that_fetches_all_matches(many, cost):
-    everything = text("SELECT id FROM users WHERE search_text LIKE '%oldhand%' ORDER BY lower(username) LIMIT 20")
+    everything = text("SELECT id FROM users WHERE search_text LIKE '%aaron%' ORDER BY lower(username) LIMIT 20")
     rows, _ = cost(Session.execute, everything)
-    assert rows == 3_000
+    assert rows == 5_000

@@ -72,7 +72,7 @@ def session(people):
 @pytest.fixture
 def narrow(monkeypatch):
     """Windows so narrow that a search among these few people needs all its means."""
-    bounds = {"WINDOW": 3, "WINDOW_BY_NAME": 5, "SLICE": 2, "LONG": 4, "COUNT_AT_MOST": 20, "FEW": 2}
+    bounds = {"WINDOW": 3, "WINDOW_BY_NAME": 5, "SLICE": 2, "MANY": 100, "COUNT_AT_MOST": 20, "FEW": 2}
     for bound, rows in bounds.items():
         monkeypatch.setattr(text_search, bound, rows)
     monkeypatch.setattr(name_jumps, "LOOK_UP", 40)

@@ -1,8 +1,8 @@
 """The statements of a search: see ``text_search`` for when each is used, and why.
 
 They are SQL text, in which a walk through slices reads best, and each is made once for each shape of a search: all that is
-asked for travels in parameters. Common to all are ``term``, ``gaps``, ``letters``, ``slice`` (users in the first slice of a
-walk), and where the shape is placed ``key`` and ``id``.
+asked for travels in parameters. Common to all are ``term``, ``gaps`` and ``letters``; of the walk ``slice`` (users in its
+first slice) and ``many`` (a term that has no more matches is rare); and where the shape is placed ``key`` and ``id``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from rollcall.models import UserRecord
 from rollcall.models.user import NAME_BEGINNINGS, SHORT_GRAMS, SIGN_UP_DAY, STATES
 from rollcall.services.list_order import SortBy
 
-# A walk's first slice has at most so many days, and any slice so many.
+# A walk's first slice has at most so many days, and later slices at most so many times the days of the first.
 _DAYS_AT_MOST = 64
-_DAYS_IN_A_SLICE = 4_096
+_GROWTH = 8
 
 _NAMES = {"username": "lower(username)", "email": "lower(email)"}
 _RECORD = ", ".join(f"users.{column}" for column in UserRecord._fields)
@@ -110,6 +110,7 @@ def sample(shape: Shape) -> Statement:
         reached AS (SELECT min(edge) AS edge FROM met_walk WHERE edge < 'infinity')
         SELECT key, id, total, CASE
             WHEN {in_window} THEN least(1, :window / users)
+            WHEN EXISTS (SELECT FROM met_rest) THEN least(1, CAST(:take AS numeric) / total)
             ELSE least(1, (1 + extract(epoch FROM newest - edge)) / (1 + extract(epoch FROM newest - oldest)))
                 * least(1, CAST(:take AS numeric) / total)
         END::float AS share, users
@@ -188,34 +189,40 @@ def _walk(shape: Shape, name: str, enough: str, needed: str) -> str:
     """Matches that come first in the order of sign-up: at least as many as are needed, and more or all of them for the count.
 
     First those in a window of the list. If they are not enough, those in slices of days, which the index finds without looking
-    at any other day: each slice begins at the next day on which somebody signed up, so that empty years cost nothing. Where the
-    window has as many as are needed, the slices are only counted through, and none further than to ``enough``.
+    at any other day: each slice begins at the next day on which somebody signed up, so that empty years cost nothing. Once the
+    slices are at their widest and have shown the term to be rare, all the rest comes at once, unless more than ``many`` match.
+    Where the window has as many as are needed, what follows is only counted, and no further than to ``enough``.
     """
     if shape.descending:
         first, edge, days, next_edge = "max", "'infinity'", "first.day - number", "first.day - slice.width + 1"
-        ahead = "created_at < slice.edge"
+        ahead, behind = "created_at < slice.edge", "created_at < walk.edge"
     else:
         first, edge, days, next_edge = "min", "'-infinity'", "first.day + number", "first.day + slice.width"
-        ahead = "created_at >= slice.edge"
+        ahead, behind = "created_at >= slice.edge", "created_at >= walk.edge"
     key_type = 'text[] COLLATE "C"' if shape.sort_by in _NAMES else "timestamptz[]"
     near = f"(SELECT count(*) FROM {name}_near)"  # noqa: S608
+    few = "slice.width = slice.widest AND slice.found * slice.span <= :many * slice.seen"
+    far = f"(SELECT count(*) FROM (SELECT id FROM {name}_far LIMIT :many + 1) AS some_far)"  # noqa: S608
     return f"""
         {name}_near AS MATERIALIZED ({_window(shape, shape.beyond, enough, by_age=True)}),
         {name}_pace AS MATERIALIZED (
-            SELECT newest, oldest, users, 1 + least({_DAYS_AT_MOST - 1}, floor(
-                CAST(:slice AS float) * extract(epoch FROM newest - oldest) / 86400 / users
-            ))::int AS days
-            FROM (SELECT max(created_at) AS newest, min(created_at) AS oldest FROM users) AS span,
-                (SELECT greatest(1, reltuples) AS users FROM pg_class WHERE oid = 'users'::regclass) AS size
+            SELECT newest, oldest, users, span, 1 + least({_DAYS_AT_MOST - 1}, floor(:slice * span / users))::int AS days
+            FROM (
+                SELECT max(created_at) AS newest, min(created_at) AS oldest,
+                    extract(epoch FROM max(created_at) - min(created_at))::float / 86400 AS span
+                FROM users
+            ) AS moments, (SELECT greatest(1, reltuples) AS users FROM pg_class WHERE oid = 'users'::regclass) AS size
+        ),
+        {name}_far AS MATERIALIZED (
+            SELECT id, {shape.key} AS key, created_at FROM users WHERE {shape.indexed} AND {shape.beyond} AND {near} < :{enough}
         ),
         {name}_walk AS (
-            SELECT CAST({":edge" if shape.placed else edge} AS timestamptz) AS edge, days AS width,
-                least(CAST(:widest AS bigint) * days, {_DAYS_IN_A_SLICE})::int AS widest,
-                0::bigint AS found, NULL::bigint[] AS ids, NULL::{key_type} AS keys
+            SELECT CAST({":edge" if shape.placed else edge} AS timestamptz) AS edge, days AS width, {_GROWTH} * days AS widest,
+                span, 0 AS seen, 0::bigint AS found, NULL::bigint[] AS ids, NULL::{key_type} AS keys
             FROM {name}_pace WHERE {near} < :{enough}
             UNION ALL
-            SELECT ({next_edge})::timestamp AT TIME ZONE 'UTC', least(:growth * slice.width, slice.widest), slice.widest,
-                slice.found + cardinality(hits.ids), hits.ids, hits.keys
+            SELECT ({next_edge})::timestamp AT TIME ZONE 'UTC', least(2 * slice.width, slice.widest), slice.widest, slice.span,
+                slice.seen + slice.width, slice.found + cardinality(hits.ids), hits.ids, hits.keys
             FROM {name}_walk AS slice
             CROSS JOIN LATERAL (SELECT ({first}(created_at) AT TIME ZONE 'UTC')::date AS day FROM users WHERE {ahead}) AS first
             CROSS JOIN LATERAL (SELECT array_agg({days}) AS days FROM generate_series(0, slice.width - 1) AS number) AS covered
@@ -227,13 +234,27 @@ def _walk(shape: Shape, name: str, enough: str, needed: str) -> str:
                 SELECT coalesce(array_agg(id), '{{}}') AS ids, array_agg(key) AS keys
                 FROM (SELECT * FROM matching LIMIT CASE WHEN {near} >= {needed} THEN :{enough} END) AS listed
             ) AS hits
-            WHERE slice.found < :{enough} AND first.day IS NOT NULL
+            WHERE slice.found < :{enough} AND first.day IS NOT NULL AND CASE WHEN {few} THEN {far} > :many ELSE true END
         ),
-        {name}_total AS (SELECT greatest({near}, (SELECT max(found) FROM {name}_walk)) AS total)"""  # noqa: S608
+        {name}_ended AS MATERIALIZED (
+            SELECT edge FROM (SELECT * FROM {name}_walk ORDER BY seen DESC LIMIT 1) AS slice
+            WHERE found < :{enough} AND CASE WHEN {few} THEN {far} <= :many ELSE false END
+        ),
+        {name}_rest AS (
+            SELECT id, key FROM {name}_ended AS walk
+            -- OFFSET keeps the planner from looking at the far rows first, and so at all of them.
+            CROSS JOIN LATERAL (SELECT * FROM {name}_far WHERE {behind} OFFSET 0) AS far
+        ),
+        {name}_total AS (
+            SELECT greatest({near}, (SELECT max(found) FROM {name}_walk) + (
+                SELECT count(*) FROM (SELECT id FROM {name}_rest LIMIT :{enough}) AS further
+            )) AS total
+        )"""  # noqa: S608
 
 
 def _met(name: str, in_window: str) -> str:
     """The rows that a walk has met: those of the window where this condition holds, else those of the slices."""
     return f"""
         SELECT id, key FROM {name}_near WHERE {in_window}
-        UNION ALL SELECT unnest(ids), unnest(keys) FROM {name}_walk WHERE NOT ({in_window})"""  # noqa: S608
+        UNION ALL SELECT unnest(ids), unnest(keys) FROM {name}_walk WHERE NOT ({in_window})
+        UNION ALL SELECT id, key FROM {name}_rest WHERE NOT ({in_window})"""  # noqa: S608

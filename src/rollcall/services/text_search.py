@@ -7,6 +7,7 @@ list is ordered by, coarsely, and a search goes through the order piece by piece
 
 - In the order of sign-up it *walks*: from slice to slice of days, newest first, until it has found enough. The rows of some
   days lie together, so the index passes all others over, and a slice without a match costs a tenth of a millisecond.
+- Some slices tell how common the term is. What they show to be rare is looked up at once, without any more slices.
 - The same walk counts: it ends where more than ``COUNT_AT_MOST`` have been found, and else has met all users that match.
 - In the order of names the same walk comes first. If it has met all that match they are sorted, and that is all. Otherwise
   they are a *sample*. The list is read from its start; if that does not fill the page, the sample tells at which name there
@@ -46,9 +47,8 @@ COUNT_AT_MOST = 1_000
 # Users in the first slice of a walk, at the average number of sign-ups a day; the slices grow, up to eight times that. One in
 # which everybody matches is fetched in some 10 to 50 ms, one in which nobody does is passed in 0.1 ms.
 SLICE = 16_384
-# A term of more characters has so many trigrams that each slice costs milliseconds, and is rare, or common enough to be met in
-# the window: a few long slices do.
-LONG = 8
+# A term with no more matches is rare: a walk that has come so far looks at all of them at once, which takes some 30 ms.
+MANY = 10_000
 # Rows of the list that are read before the index is asked. By sign-up they lie together; by name they do not, and it costs
 # some 5 ms to find a term in this way that one user in forty has. As many more may be read where the sample promises enough.
 WINDOW = 1_000
@@ -120,7 +120,7 @@ def page(session: Session, query: Query, position: Position | None, offset: int,
         "gaps": GAPS,
         "letters": LETTERS,
         "slice": SLICE,
-        **_stride(query.term),
+        "many": MANY,
         "skip": offset,
         "take": size + 1,
     }
@@ -181,11 +181,6 @@ def _users(session: Session, places: Sequence[tuple[Any, int]]) -> _Rows:
     found = reading.rows(session, search_statements.users(), ids=[user_id for _, user_id in places]) if places else []
     users = {user[0]: UserRecord(*user) for user in found}
     return [(users[user_id], key) for key, user_id in places if user_id in users]  # one may just have been deleted
-
-
-def _stride(term: str) -> dict[str, int]:
-    """How fast the slices of a walk grow, and up to how many times the first."""
-    return {"growth": 8, "widest": 10**6} if len(term) > LONG else {"growth": 2, "widest": 8}
 
 
 def _is_short(term: str) -> bool:
