@@ -64,7 +64,7 @@ def plans(large):
                 found = []
                 for statement, parameters in sent:
                     # Run, where that changes nothing, to know which branches of a plan are taken.
-                    run = "ANALYZE, " if statement.startswith(("SELECT", "WITH")) else ""
+                    run = "ANALYZE, " if statement.lstrip().startswith(("SELECT", "WITH")) else ""
                     [[[plan]]] = connection.exec_driver_sql(f"EXPLAIN ({run}FORMAT JSON) {statement}", parameters)
                     found += reads(plan["Plan"])
                     connection.rollback()
