@@ -55,6 +55,7 @@ from rollcall.infra.worker import WORKER_GRACE, DeadlineWorker  # noqa: E402
 
 bind = "127.0.0.1:8000"
 worker_class = "rollcall.infra.worker.DeadlineWorker"
+logger_class = "rollcall.infra.worker.Logger"
 workers = _settings.web_concurrency
 preload_app = True
 # Above the deadline: ends a worker that nothing inside it could interrupt. Routes with longer limits move it along.

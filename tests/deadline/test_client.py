@@ -9,6 +9,7 @@ import time
 import pytest
 
 from deadline.harness import Observer, Server
+from rollcall.infra.deadline.client import ClientSocket, bound_listener
 
 HEAD = b"POST /api/v1/stuck/body HTTP/1.1\r\nHost: here\r\nContent-Type: text/plain\r\n"
 
@@ -52,6 +53,42 @@ def test_body(server: Server, head: bytes, body: bytes) -> None:
     assert time.monotonic() - start <= 1.25
     assert b"request_timeout" in reply
     assert server.get("quick").seconds < 0.3
+
+
+def pair(request: bytes) -> tuple[socket.socket, ClientSocket]:
+    """A client that has sent a request, and the worker's end of its connection once the answer is out."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        bound_listener(listener)
+        client = socket.create_connection(listener.getsockname())
+        client.sendall(request)
+        accepted, _ = listener.accept()
+    ours = ClientSocket(accepted, socket.AF_INET, lambda _seconds: None)
+    ours.recv(len(HEAD))
+    ours.head_is_read = True
+    ours.sendall(b"head ")
+    ours.sendall(b"body")
+    ours.shutdown(socket.SHUT_WR)
+    ours.settimeout(1)  # as gunicorn does before it waits for the client
+    return client, ours
+
+
+def test_who_has_sent_a_whole_request_is_not_waited_for() -> None:
+    client, ours = pair(HEAD)
+    with client, ours:
+        ours.has_body = False
+        assert ours.recv(4096) == b""
+        assert read_all(client) == b"head body"
+
+
+@pytest.mark.parametrize("has_body", [True, False])
+def test_what_a_client_has_still_sent_is_taken_in_before_the_end(has_body: bool) -> None:
+    client, ours = pair(HEAD + b"unread")
+    with client:
+        ours.has_body = has_body
+        client.shutdown(socket.SHUT_WR)
+        assert ours.recv(4096) == b""
+        ours.close()
+        assert read_all(client) == b"head body"  # no reset
 
 
 @pytest.mark.heavy

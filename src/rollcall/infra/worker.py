@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
 from typing import Any
 
+from gunicorn import glogging
 from gunicorn.workers.sync import SyncWorker
 
 from rollcall.infra import refusals
@@ -14,6 +16,14 @@ from rollcall.infra.deadline.client import ClientSocket, bound_listener
 
 # Seconds past a request's deadline after which gunicorn gives its worker up: sending the answer takes part of it.
 WORKER_GRACE = 5.0
+
+
+class Logger(glogging.Logger):
+    """gunicorn's, which would spell out a line for each access even where no one is to see it."""
+
+    def access(self, *args: Any) -> None:
+        if self.access_log.isEnabledFor(logging.INFO):
+            super().access(*args)
 
 
 class DeadlineWorker(SyncWorker):
@@ -28,6 +38,7 @@ class DeadlineWorker(SyncWorker):
     def handle_request(self, listener: Any, req: Any, client: Any, addr: Any) -> None:
         if isinstance(client, ClientSocket):  # over TLS it is wrapped into another kind: only the alarm helps there
             client.head_is_read = True
+            client.has_body = getattr(req.body.reader, "length", None) != 0
         req.body.reader = refusals.BodyReader(req.body.reader)
         super().handle_request(listener, req, client, addr)
 

@@ -36,6 +36,9 @@ def bound_listener(listener: socket.socket) -> None:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, int(FIRST_BYTE_LIMIT))
 
 
+# The head of an answer waits for the body: one packet instead of two. What else is sent, or the end, pushes it out (tcp(7)).
+_MORE = getattr(socket, "MSG_MORE", 0)
+
 # Where a body goes that nobody reads; a worker serves one client at a time.
 _forgotten = bytearray(2**16)
 
@@ -53,6 +56,8 @@ class ClientSocket(socket.socket):
     budget: Budget | None = None
     """Of the request that was read."""
     head_is_read = False
+    has_body = True
+    """Whether more of the request may come after its head."""
     _sent = 0
 
     def __init__(self, client: socket.socket, family: int, extend: Callable[[float], None]) -> None:
@@ -82,7 +87,7 @@ class ClientSocket(socket.socket):
     def _recv_body(self, bufsize: int, flags: int) -> bytes:
         budget = current()
         if budget is None:  # the request is over; gunicorn waits for the client to see it, two seconds at most
-            return self._drain()
+            return self._drain() if self.has_body or self._is_readable() else b""
         try:
             self._wait_until(budget.ends)
             return super().recv(bufsize, flags)
@@ -96,7 +101,16 @@ class ClientSocket(socket.socket):
             pass
         return b""
 
+    def _is_readable(self) -> bool:
+        self.settimeout(0)
+        try:
+            return bool(super().recv(1, socket.MSG_PEEK))
+        except OSError:  # nothing has come, or the client is gone
+            return False
+
     def sendall(self, data: bytes, flags: int = 0) -> None:  # type: ignore[override]
+        if not self._sent:
+            flags |= _MORE
         try:
             self._sent += len(data)
             if self._sent > SMALL_ANSWER and self.budget is not None:
