@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -237,6 +238,20 @@ def test_redis_that_is_back_is_used_again(on_redis, redis, monkeypatch):
             return
         Event().wait(0.01)
     pytest.fail("the cache does not heal")
+
+
+def test_file_that_another_worker_has_replaced_is_read_anew_and_one_that_has_expired_is_not_served(on_files, monkeypatch):
+    with on_files.app_context():
+        store = cache.cache.cache
+        other = cache.FileCache(store._path)
+        other.serializer = store.serializer
+        other.set("key", {"answer": 1}, timeout=100)
+        assert store.get("key") == {"answer": 1} == store.get("key")
+        other.set("key", {"answer": 2}, timeout=100)
+        assert store.get("key") == {"answer": 2}
+        later = time.time() + 101
+        monkeypatch.setattr(time, "time", lambda: later)
+        assert store.get("key") is None
 
 
 def test_folder_that_is_gone_is_done_without(on_files, tmp_path):

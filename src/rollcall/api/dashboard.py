@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from flask import Response, jsonify, request
@@ -30,11 +29,11 @@ def stats() -> Response:
     ttl = runtime.settings().stats_ttl
     found = statistics.cached(transaction, runtime.now(), ttl)
     response = jsonify(found.value)
-    response.cache_control.private = True
-    response.cache_control.max_age = max(0, round(ttl - found.age))
-    response.age = timedelta(seconds=int(found.age))
+    response.headers["Cache-Control"] = f"private, max-age={max(0, round(ttl - found.age))}"
+    response.headers["Age"] = str(int(found.age))
     response.add_etag()
-    response.make_conditional(request)
+    if request.if_none_match:  # only then may it be a 304
+        response.make_conditional(request)
     return response
 
 
