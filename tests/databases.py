@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
+import flask_migrate
 from flask import Flask
+from sqlalchemy import TextClause, text
 
 import servers
 from rollcall.app import create_app
+from rollcall.infra.database import db
 from rollcall.settings import Settings
 
 
@@ -22,3 +26,16 @@ def application(settings: Settings, clock: Callable[[], datetime]) -> Iterator[F
         yield app
         with app.app_context():
             app.extensions["sqlalchemy"].engine.dispose()
+
+
+@contextmanager
+def filled(settings: Settings, clock: Callable[[], datetime], users: TextClause, **values: Any) -> Iterator[Flask]:
+    """An application on a database of its own with the users that a statement inserts, of whom the planner knows."""
+    with application(settings, clock) as app:
+        with app.app_context():
+            flask_migrate.upgrade()
+            with db.engine.begin() as connection:
+                connection.execute(users, values)
+            with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("VACUUM ANALYZE"))
+        yield app

@@ -17,6 +17,7 @@ from rollcall.models import User
 
 NAMES = reading.Statement(select(User.username).order_by(User.username))
 PROCESS = reading.Statement(select(func.pg_backend_pid()))
+KNOWN = reading.Statement(select(func.pg_backend_pid(), literal("100 %", Text), bindparam("word", type_=Text)), prepared=True)
 RATIO = reading.Statement(select(literal(1, Integer) / bindparam("divisor", type_=Integer)))
 
 
@@ -97,3 +98,42 @@ def test_listeners_hear_of_it(app: Flask, statements: list[str]) -> None:
     with app.app_context():
         reading.rows(read_session(), PROCESS)
     assert statements == [PROCESS.sql]
+
+
+def prepared(app: Flask) -> list[str]:
+    """What the one connection of the pool has prepared."""
+    with app.extensions["sqlalchemy"].engine.connect() as connection:
+        return list(connection.exec_driver_sql("SELECT name FROM pg_prepared_statements").scalars())
+
+
+def test_a_prepared_statement_is_planned_once_for_each_connection(app: Flask) -> None:
+    with app.app_context():
+        app.extensions["sqlalchemy"].engine.dispose()
+        [(process, *constant)] = reading.rows(read_session(), KNOWN, word="it's")
+        assert constant == ["100 %", "it's"]
+        assert reading.rows(read_session(), KNOWN, word="%(other)s") == [(process, "100 %", "%(other)s")]
+        assert prepared(app) == [KNOWN.name]
+
+
+@pytest.mark.parametrize("lost", ["DEALLOCATE ALL", None])
+def test_a_connection_of_which_something_else_is_known_reads_all_the_same(app: Flask, lost: str | None) -> None:
+    with app.app_context():
+        engine = app.extensions["sqlalchemy"].engine
+        engine.dispose()
+        [first] = reading.rows(read_session(), KNOWN, word="x")
+        with engine.connect() as connection:
+            if lost:  # as a pooler does that hands on another connection of the server
+                connection.exec_driver_sql(lost)
+            else:
+                connection.info.clear()
+        assert reading.rows(read_session(), KNOWN, word="x") == [first]
+        assert reading.rows(read_session(), KNOWN, word="x") == [first]
+        assert prepared(app) == [KNOWN.name]
+
+
+def test_in_a_transaction_nothing_is_prepared(app: Flask) -> None:
+    with app.app_context():
+        app.extensions["sqlalchemy"].engine.dispose()
+        with transaction() as work:
+            assert reading.rows(work, KNOWN, word="x")[0][2] == "x"
+        assert prepared(app) == []

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import product
 
-import flask_migrate
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 import databases
+import explained
 from rollcall.infra.database import db
 from rollcall.services import accounts, passwords
 
@@ -28,18 +28,13 @@ STATES = ["", "is_active=true", "is_active=false", "is_superuser=true", "is_supe
 @pytest.fixture(scope="module")
 def large(settings, clock):
     """An application with 30,000 users, of whom the planner knows."""
-    with databases.application(settings, clock) as app:
-        with app.app_context():
-            flask_migrate.upgrade()
-            with db.engine.begin() as connection:
-                connection.execute(USERS, {"now": clock.now, "hash": passwords.hash_password(PASSWORD)})
-                digest, expires = accounts._digest("token"), clock.now + timedelta(days=1)
-                connection.execute(
-                    text("INSERT INTO sessions (user_id, token_hash, expires_at) VALUES (307, :digest, :expires)"),
-                    {"digest": digest, "expires": expires},
-                )
-            with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.execute(text("VACUUM ANALYZE"))
+    with databases.filled(settings, clock, USERS, now=clock.now, hash=passwords.hash_password(PASSWORD)) as app:
+        with app.app_context(), db.engine.begin() as connection:
+            digest, expires = accounts._digest("token"), clock.now + timedelta(days=1)
+            connection.execute(
+                text("INSERT INTO sessions (user_id, token_hash, expires_at) VALUES (307, :digest, :expires)"),
+                {"digest": digest, "expires": expires},
+            )
         yield app
 
 
@@ -48,25 +43,15 @@ def plans(large):
     """Make a request; the answer, and how each of its statements reads the table of users."""
 
     def request(path, method="GET", **options):
-        sent = []
-
-        def note(_connection, _cursor, statement, parameters, *_):
-            sent.append((statement, parameters))
-
         with large.app_context():
-            engine = db.engine
-            event.listen(engine, "before_cursor_execute", note)
             headers = {"Authorization": "Bearer token"}
-            answer = large.test_client().open("/api/v1" + path, method=method, headers=headers, **options)
-            event.remove(engine, "before_cursor_execute", note)
+            with explained.noted(db.engine) as sent:
+                answer = large.test_client().open("/api/v1" + path, method=method, headers=headers, **options)
             assert answer.status_code < 300, answer.text
-            with engine.connect() as connection:
+            with db.engine.connect() as connection:
                 found = []
-                for statement, parameters in sent:
-                    # Run, where that changes nothing, to know which branches of a plan are taken.
-                    run = "ANALYZE, " if statement.lstrip().startswith(("SELECT", "WITH")) else ""
-                    [[[plan]]] = connection.exec_driver_sql(f"EXPLAIN ({run}FORMAT JSON) {statement}", parameters)
-                    found += reads(plan["Plan"])
+                for each in sent:
+                    found += reads(explained.plan(connection, each))
                     connection.rollback()
         assert found
         return answer, found

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import product
 
-import flask_migrate
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import databases
+import explained
 from rollcall.infra.database import db
 from rollcall.services import name_jumps, text_search, user_search
 from rollcall.services.user_search import UserFilter
@@ -49,12 +49,7 @@ ORDERS = list(product(("created_at", "username", "email"), ("asc", "desc")))
 @pytest.fixture(scope="module")
 def many(settings, clock):
     """30,000 users, of whom the planner knows, in a database of their own."""
-    with databases.application(settings, clock) as app, app.app_context():
-        flask_migrate.upgrade()
-        with db.engine.begin() as connection:
-            connection.execute(USERS, {"now": clock.now})
-        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))
+    with databases.filled(settings, clock, USERS, now=clock.now) as app, app.app_context():
         yield
 
 
@@ -70,6 +65,7 @@ def cost(many, monkeypatch):
         "WINDOW_BY_SAMPLE": 500,
         "SLICE": 200,
         "MANY": 200,
+        "WIDE": 500,
         "COUNT_AT_MOST": 50,
         "FEW": 20,
         "SAMPLE": 100,
@@ -79,18 +75,10 @@ def cost(many, monkeypatch):
     monkeypatch.setattr(name_jumps, "LOOK_UP", 300)
 
     def made(search, *arguments):
-        sent = []
-
-        def note(_connection, _cursor, statement, parameters, *_):
-            sent.append((statement, parameters))
-
-        event.listen(db.engine, "before_cursor_execute", note)
-        with db.session() as session:
+        with db.session() as session, explained.noted(db.engine) as sent:
             search(session, *arguments)
-        event.remove(db.engine, "before_cursor_execute", note)
         with db.engine.connect() as connection:
-            explained = [connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {each[0]}", each[1]) for each in sent]
-            return sum(rows_fetched(plan.scalar_one()[0]["Plan"]) for plan in explained), len(sent)
+            return sum(rows_fetched(explained.plan(connection, each)) for each in sent), len(sent)
 
     return made
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise, product
 
-import flask_migrate
 import pytest
 from sqlalchemy import func, or_, select, text
 
@@ -47,19 +46,20 @@ TERMS = [
     "zz",
     "none",
 ]
-STATES = [{}, {"is_active": False}, {"is_superuser": True}, {"is_active": True, "is_superuser": False}]
+STATES = [
+    {},
+    {"is_active": False},
+    {"is_superuser": True},
+    {"is_active": True, "is_superuser": False},
+    {"is_active": False, "is_superuser": True},
+]
 ORDERS = list(product(("created_at", "username", "email"), ("asc", "desc")))
 
 
 @pytest.fixture(scope="module")
 def people(settings, clock):
     """1,201 users, in a database of their own."""
-    with databases.application(settings, clock) as app, app.app_context():
-        flask_migrate.upgrade()
-        with db.engine.begin() as connection:
-            connection.execute(PEOPLE, {"now": clock.now})
-        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))
+    with databases.filled(settings, clock, PEOPLE, now=clock.now) as app, app.app_context():
         yield
 
 
@@ -69,10 +69,11 @@ def session(people):
         yield session
 
 
-@pytest.fixture
-def narrow(monkeypatch):
-    """Windows so narrow that a search among these few people needs all its means."""
-    bounds = {"WINDOW": 3, "WINDOW_BY_NAME": 5, "SLICE": 2, "MANY": 100, "COUNT_AT_MOST": 20, "FEW": 2}
+@pytest.fixture(params=[10, 30])
+def narrow(monkeypatch, request):
+    """Windows so narrow that a search among these few people needs all its means; with the wider one it meets all superusers."""
+    bounds = {"WINDOW": 3, "WINDOW_BY_NAME": 5, "WIDE": request.param, "SLICE": 2, "MANY": 100}
+    bounds |= {"COUNT_AT_MOST": 20, "FEW": 2, "SAMPLE": 20}
     for bound, rows in bounds.items():
         monkeypatch.setattr(text_search, bound, rows)
     monkeypatch.setattr(name_jumps, "LOOK_UP", 40)

@@ -96,7 +96,8 @@ def log_in(session: Session, username: str, password: str, *, device: Device, no
 _IDENTIFY = reading.Statement(
     select(*RECORD, UserSession.id)
     .join(UserSession, UserSession.user_id == User.id)
-    .where(UserSession.token_hash == bindparam("digest"), UserSession.expires_at > bindparam("now"), User.is_active)
+    .where(UserSession.token_hash == bindparam("digest"), UserSession.expires_at > bindparam("now"), User.is_active),
+    prepared=True,
 )
 
 

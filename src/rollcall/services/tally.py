@@ -84,7 +84,7 @@ def _counting(is_active: bool | None, is_superuser: bool | None) -> reading.Stat
         query = query.where(rows.c.is_active == is_active)
     if is_superuser is not None:
         query = query.where(rows.c.is_superuser == is_superuser)
-    return reading.Statement(query)
+    return reading.Statement(query, prepared=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,12 +38,12 @@ from rollcall.models.user import GAPS, LETTERS, SHORT_GRAMS
 from rollcall.services import list_order, name_jumps, search_statements
 from rollcall.services.list_order import Position, SortBy, SortOrder
 from rollcall.services.name_jumps import Sample
-from rollcall.services.search_statements import Shape
+from rollcall.services.search_shapes import Shape
 from rollcall.services.tally import midnight
 from rollcall.services.user_fields import FieldError
 
 # Matches are counted up to here; above, the total is "more than".
-COUNT_AT_MOST = 1_000
+COUNT_AT_MOST = 200
 # Users in the first slice of a walk, at the average number of sign-ups a day; the slices grow, up to eight times that. One in
 # which everybody matches is fetched in some 10 to 50 ms, one in which nobody does is passed in 0.1 ms.
 SLICE = 16_384
@@ -54,6 +54,8 @@ MANY = 10_000
 WINDOW = 1_000
 WINDOW_BY_NAME = 2_000
 WINDOW_BY_SAMPLE = 20_000
+# And so many of the superusers, if the term is a common one; few services have more of them.
+WIDE = 25_000
 # Matches that make a sample: in the window no fewer than this; and of what a walk has met, no more than that.
 FEW = 50
 SAMPLE = 1_000
@@ -121,6 +123,7 @@ def page(session: Session, query: Query, position: Position | None, offset: int,
         "letters": LETTERS,
         "slice": SLICE,
         "many": MANY,
+        "wide": WIDE,
         "skip": offset,
         "take": size + 1,
     }
@@ -132,7 +135,7 @@ def page(session: Session, query: Query, position: Position | None, offset: int,
 
 def _by_age(session: Session, shape: Shape, asked: dict[str, Any], position: Position | None) -> tuple[_Rows, Total]:
     needed = asked["skip"] + asked["take"]
-    more = {"window": WINDOW + needed, "enough": needed, "countable": COUNT_AT_MOST + 1}
+    more = {"window": WINDOW + needed, "needed": needed, "enough": needed, "countable": COUNT_AT_MOST + 1}
     if position is None:
         more["enough"] = max(needed, COUNT_AT_MOST + 1)  # the walk that finds the page counts too
     elif isinstance(position.key, datetime):
@@ -144,15 +147,15 @@ def _by_age(session: Session, shape: Shape, asked: dict[str, Any], position: Pos
 
 def _by_name(session: Session, shape: Shape, asked: dict[str, Any], position: Position | None) -> tuple[_Rows, Total]:
     needed = asked["skip"] + asked["take"]
-    more = {"window": WINDOW, "enough": COUNT_AT_MOST + 1, "few": FEW, "take": max(SAMPLE, COUNT_AT_MOST + 1)}
+    more = {"window": WINDOW, "enough": SAMPLE + 1, "few": FEW, "take": SAMPLE + 1}
     met = reading.rows(session, search_statements.sample(replace(shape, placed=False)), **asked | more)
     places = sorted(((key, user_id) for key, user_id, *_ in met), reverse=shape.descending)
     if position is not None:
         here = (position.key, position.id)
         places = [place for place in places if (place < here if shape.descending else place > here)]
-    total = _total(met[0][2] if met else 0)
-    if total.exact:
-        return _users(session, places[asked["skip"] : needed]), total
+    count = met[0][2] if met else 0
+    if count <= SAMPLE:  # that is all
+        return _users(session, places[asked["skip"] : needed]), _total(count)
     share, users = met[0][3:]
     start = None if position is None else str(position.key)
     sample = Sample([name for name, _ in places], share)
@@ -170,7 +173,7 @@ def _by_name(session: Session, shape: Shape, asked: dict[str, Any], position: Po
         # Twice the rows among which there are as many matches as are needed, if they are spread evenly.
         further=max(WINDOW_BY_NAME, min(WINDOW_BY_SAMPLE, int(2 * needed * share * users / len(met)))),
     )
-    return [(UserRecord(*user), key) for key, *user in rows], total
+    return [(UserRecord(*user), key) for key, *user in rows], _total(count)
 
 
 def _total(met: int) -> Total:

@@ -60,7 +60,7 @@ def get_user(session: Session, user_id: int) -> User:
     return user
 
 
-_READ = reading.Statement(select(*RECORD).where(User.id == bindparam("id")))
+_READ = reading.Statement(select(*RECORD).where(User.id == bindparam("id")), prepared=True)
 
 
 def read_user(session: Session, user_id: int) -> UserRecord:
