@@ -253,7 +253,8 @@ def main() -> None:
         bench = Bench(client)
         bench.rows.append({"what": "users seed", "median": round(rate), "unit": "/s"})
         with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT username, email, full_name FROM users WHERE id = %s", (max(1, users // 2),))
+            from_the_middle = "FROM users WHERE id >= %s AND full_name IS NOT NULL ORDER BY id LIMIT 1"
+            cursor.execute(f"SELECT username, email, full_name {from_the_middle}", (users // 2,))
             sample = cursor.fetchall()
         bench.measure("statistics, cached", 2, lambda: ("GET", "/api/v1/dashboard/stats", None))
         bench.measure("sign-ups of 30 days", None, lambda: ("GET", "/api/v1/dashboard/signups", None))
