@@ -2,7 +2,7 @@
 
 Of a query that takes 50 µs, SQLAlchemy's execution and result add 70 µs, its session 45 and its objects 50 more. Here a
 query is compiled once and its rows come as the driver's tuples; the pool, its checks and the deadline are the same.
-PostgreSQL, too, takes twice as long to parse and plan such a query as to run it, so that the smallest are prepared (PREPARE).
+PostgreSQL, too, takes as long to parse and plan many of them as to run them, so that most are prepared (PREPARE).
 """
 
 from __future__ import annotations
