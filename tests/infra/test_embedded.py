@@ -207,6 +207,18 @@ def test_a_number_in_an_old_file_is_not_taken_for_the_server(
         assert bystander.poll() is None
 
 
+def test_a_starting_server_is_not_taken_for_a_dead_one(tmp_path: Path) -> None:
+    # While a program takes the place of another, as twice in a start, /proc tells of no arguments for some microseconds.
+    again = '[ "$1" -eq 0 ] || exec /bin/sh -c "$0" "$0" $(($1 - 1)) "$2"'
+    argv = ["/bin/sh", "-c", '/bin/sh -c "$@" >/dev/null & echo $!', "sh", again, again, "2000", str(tmp_path)]
+    number = int(subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout)
+    while embedded._may_be_server(number, tmp_path):
+        pass
+    end = time.monotonic() + 0.01
+    while time.monotonic() < end:
+        assert not embedded._may_be_server(number, tmp_path)
+
+
 def test_stop_ends_the_server_whoever_is_connected(home: Path) -> None:
     url = ensure_running(home, durable=False)
     connection = psycopg2.connect(url)

@@ -175,7 +175,9 @@ def _is_listening(path: Path) -> bool:
 def _may_be_server(pid: int, data: Path) -> bool:
     """Whether the process lives, is no zombie and, where /proc tells, has the data folder as an argument."""
     try:
-        return os.fsencode(data) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+        # A process that is just about to become the server has no arguments yet, but a program. A zombie has neither.
+        return os.fsencode(data) in arguments.split(b"\0") if arguments else bool(Path(f"/proc/{pid}/exe").readlink())
     except OSError:
         if Path("/proc/self").exists():
             return False
