@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 import databases
 import explained
 from rollcall.infra.database import db
+from rollcall.models.user import GRAMS
 from rollcall.services import name_jumps, text_search, user_search
 from rollcall.services.user_search import UserFilter
 
@@ -114,6 +115,19 @@ def test_a_search_goes_on_by_cursor_at_the_same_cost(cost, many, term):
 
 
 def test_these_bounds_would_show_a_search_that_fetches_all_matches(many, cost):
-    everything = text("SELECT id FROM users WHERE search_text LIKE '%aaron%' ORDER BY lower(username) LIMIT 20")
+    aaron = f"{GRAMS} @@ $$'aar' & 'aro' & 'ron'$$"
+    everything = text(f"SELECT id FROM users WHERE {aaron} ORDER BY lower(username) LIMIT 20")
     rows, _ = cost(Session.execute, everything)
     assert rows == 5_000
+
+
+@pytest.mark.parametrize(
+    ("term", "looked_up"), [("example", False), ("a", False), ("c0ffe", True), ("ferro 7650", True), ("ж", True)]
+)
+def test_all_who_match_are_looked_up_unless_it_is_most_users(many, term, looked_up):
+    with db.session() as session, explained.noted(db.engine) as sent:
+        session.execute(user_search.exported(session, UserFilter(search=term)))
+    with db.engine.connect() as connection:
+        plan = str(explained.plan(connection, sent[-1]))
+    assert ("ix_users_search" in plan) == looked_up
+    assert ("array_to_tsvector" in plan) == looked_up, "n-grams are not made for each user"

@@ -37,6 +37,7 @@ TERMS = [
     "newest",
     "even",
     "d.example",
+    "@even.example",
     "éva",
     "李",
     "0%",
@@ -167,7 +168,7 @@ def test_beginnings_cover_all_names_between_two_and_few_others(session, column, 
             assert set(before) <= covered(start, end, without=end[:BEGINNINGS])
 
 
-@pytest.mark.parametrize("look_up", [1, 100, 10_000])
+@pytest.mark.parametrize("look_up", [1, 100, 10_000, 200_000])
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("column", ["username", "email"])
 def test_what_is_looked_up_before_a_jump_is_all_that_lies_there(session, monkeypatch, column, descending, look_up):
@@ -178,10 +179,26 @@ def test_what_is_looked_up_before_a_jump_is_all_that_lies_there(session, monkeyp
         sample = name_jumps.Sample(names[first + 5 :: 7], share)
         jump = name_jumps.choose(sample, needed, descending=descending, start=start)
         assert jump.name
-        before = {name for name in names[first:] if (name > jump.name if descending else name < jump.name)}
-        assert before <= {name for name in names if held(name) & set(jump.before)}
+        before = {name for name in names[first + 1 :] if (name > jump.name if descending else name < jump.name)}
+        found = {name for name in names if held(name) & set(jump.before)}
+        apart = {name for name in names if jump.crowds and not held(name) & set(jump.crowds)}
+        assert before <= found | apart
+        assert all(UNUSUAL in held(name) for name in found & apart)
         enough = {name for name in names if held(name) & set(jump.enough)}
         assert set(names[first : names.index(sample.names[needed - 1]) + 1]) <= enough
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_names_in_a_crowd_are_read_and_the_few_others_looked_up(descending):
+    names = [f"maria.{number}@example.org" for number in range(900, 1900)]
+    crowded = name_jumps.Sample([*names, "anna@example.org", "zoe@example.org"], 0.01)
+    from_the_start = name_jumps.choose(crowded, 51, descending=descending, start=None)
+    assert from_the_start.name == ("maria\U0010ffff" if descending else "maria")
+    assert (from_the_start.before, from_the_start.crowds) == ([UNUSUAL], ["maria"])
+    further = name_jumps.choose(crowded, 51, descending=descending, start="max" if descending else "lena")
+    assert (further.before, further.crowds) == ([UNUSUAL], ["maria"])
+    spread = name_jumps.Sample([chr(ord("a") + number % 26) + name for number, name in enumerate(names)], 0.01)
+    assert name_jumps.choose(spread, 51, descending=descending, start=None).crowds == []
 
 
 def held(name):

@@ -78,7 +78,7 @@ def create_users(rows: list[NewUser]) -> Any:
 @deadline.limit(times=20)
 def export_users(query: dict[str, Any]) -> Response:
     """Export every user that matches the list's filters"""
-    rows = stream_rows(user_search.exported(paging.user_filter(query)))
+    rows = stream_rows(user_search.exported(session(), paging.user_filter(query)))
     chunks = exports.export_rows(rows, query["format"])
     return deadline.stream(chunks, content_type=exports.CONTENT_TYPES[query["format"]])
 

@@ -135,7 +135,8 @@ def export_users(file: str, file_format: ExportFormat | None) -> None:
     chosen: ExportFormat = file_format or ("ndjson" if file.endswith(".ndjson") else "csv")
     with transaction() as session:
         count = tally.count(session)
+        everybody = user_search.exported(session, UserFilter(sort_order="asc"))
     with progress_bar("Exporting", count) as progress, written(file) as target:
-        for chunk in exports.export_rows(stream_rows(user_search.exported(UserFilter(sort_order="asc"))), chosen):
+        for chunk in exports.export_rows(stream_rows(everybody), chosen):
             target.write(chunk)
             progress(exports.ROWS_PER_CHUNK)

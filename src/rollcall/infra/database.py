@@ -37,8 +37,11 @@ _TRUSTED = 1.0
 
 # Settings of each connection. New rows wait in a short list before they go into the search indexes: a long one would make
 # few inserts wait long for the rest (bulks ask for a long one of their own). The bitmap of a search should fit into memory.
-# A prepared statement is planned once, for any values (infra/reading).
-_OPTIONS = "-c timezone=UTC -c gin_pending_list_limit=128kB -c work_mem=32MB -c plan_cache_mode=force_generic_plan"
+# A prepared statement is planned once, for any values (infra/reading). To start another process takes as long as most searches.
+_OPTIONS = (
+    "-c timezone=UTC -c gin_pending_list_limit=128kB -c work_mem=32MB"
+    " -c plan_cache_mode=force_generic_plan -c max_parallel_workers_per_gather=0"
+)
 
 _READS = "reads"  # in a session's ``info``: it does not open transactions
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -24,15 +25,15 @@ from sqlalchemy import (
     literal_column,
     true,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .base import Base
 
 # What stands between two searched columns: a control character, which neither a valid field nor a search term may hold.
 SEPARATOR = "\x1f"
-# pg_trgm indexes letters and digits only, and takes everything else for a gap between words. So that a search for ".c@"
-# has something to look up, and no term matches by skipping a gap, each gap is written as a letter that no name has
-# (Glagolitic, U+2C30 and up, out of use for five hundred years). It also leaves LIKE no wildcards to escape.
+# In the text that is searched everything but letters and digits is written as a letter that no name has (Glagolitic, U+2C30 and
+# up, out of use for five hundred years). So LIKE has no wildcards to escape, and what is cut out of the text nothing to quote.
 GAPS = " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" + SEPARATOR
 LETTERS = "".join(chr(0x2C30 + place) for place in range(len(GAPS)))
 
@@ -93,14 +94,34 @@ _USERNAME_LOWER: ColumnElement[str] = literal_column("lower(username::text)", Te
 EMAIL_KEY = collate(_EMAIL_LOWER, "C")
 USERNAME_KEY = collate(_USERNAME_LOWER, "C")
 
-# Every character and every pair of neighbours of the search text, for terms that are too short for trigrams. Built from
-# functions in C: pairs that begin at odd places, then those at even places.
-SHORT_GRAMS: ColumnElement[Any] = literal_column(
-    "(string_to_array(search_text, NULL::text) || string_to_array("
-    "(regexp_replace(search_text, '(..)'::text, '\\1 '::text, 'g'::text) || ' '::text)"
-    " || regexp_replace(substr(search_text, 2), '(..)'::text, '\\1 '::text, 'g'::text), ' '::text))",
-    ARRAY(Text),
-)
+# A term is looked up by what it is made of: every three neighbours, or the one or two characters that are all of it.
+LONGEST_GRAM = 3
+# How much of the beginning of a name the index of the search knows: its first character, the first two, and so on.
+BEGINNINGS = 5
+
+
+def _cut(length: int, start: int) -> str:
+    """All parts of that length which follow each other from there, and a space behind each: by functions in C."""
+    text = "search_text" if start == 1 else f"substr(search_text, {start})"
+    return f"regexp_replace({text}, '({'.' * length})'::text, '\\1 '::text, 'g'::text)"
+
+
+def _grams() -> str:
+    pieces = [_cut(length, start) for length in range(2, LONGEST_GRAM + 1) for start in range(1, length + 1)]
+    cut = functools.reduce(lambda before, piece: f"(({before} || ' '::text) || {piece})", pieces)[1:-1]
+    names = (
+        f"'{column}:'::text || rpad(lower({column}::text), {length})"
+        for column in ("username", "email")
+        for length in range(1, BEGINNINGS + 1)
+    )
+    parts = f"(string_to_array(search_text, NULL::text) || string_to_array({cut}, ' '::text)) || ARRAY[{', '.join(names)}]"
+    return f"array_to_tsvector(array_remove({parts}, ''::text))"
+
+
+# The n-grams of a user: each character of the search text, every two and every three neighbours, and how the names begin, as
+# ``email:maria``. As a tsvector, since a tsquery can also say what a user does not have: "maria", but not at the beginning of
+# the address.
+GRAMS: ColumnElement[Any] = literal_column(_grams(), TSVECTOR)
 
 # What else the search's index holds, so that a search can be kept to some days, states and beginnings of names. GIN has an
 # operator for arrays, so each is an array, most of one element.
@@ -108,8 +129,6 @@ SIGN_UP_DAY: ColumnElement[Any] = literal_column("ARRAY[(created_at AT TIME ZONE
 STATES: dict[str, ColumnElement[Any]] = {
     state: literal_column(f"ARRAY[{state}]", ARRAY(Boolean)) for state in ("is_active", "is_superuser")
 }
-# How many beginnings of a name there are: its first character, the first two, and so on.
-BEGINNINGS = 5
 # What most names are made of; among the beginnings of a name that has something else there stands ``UNUSUAL``.
 USUAL = "+-.0123456789_abcdefghijklmnopqrstuvwxyz"
 UNUSUAL = "true"
@@ -142,11 +161,10 @@ for _column, _key in (("username", _USERNAME_LOWER), ("email", _EMAIL_LOWER)):
     Index(f"ix_users_inactive_by_{_column}", _key, postgresql_where=~User.is_active, **_options)
 Index(
     "ix_users_search",
-    User.search_text,
-    SHORT_GRAMS.label("short_grams"),
+    GRAMS.label("grams"),
     SIGN_UP_DAY.label("sign_up_day"),
     *(mark.label(f"{state}_mark") for state, mark in STATES.items()),
     *(parts.label(f"{column}_beginnings") for column, parts in NAME_BEGINNINGS.items()),
     postgresql_using="gin",
-    postgresql_ops={"search_text": "gin_trgm_ops"},
+    _table=_users,
 )

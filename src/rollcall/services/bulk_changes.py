@@ -76,7 +76,7 @@ def preview(session: Session, selection: Selection, by: Identity, now: datetime,
     """
     chosen = (
         select(User.id, User.username, User.is_active, User.is_superuser)
-        .where(*_selected(selection))
+        .where(*_selected(session, selection))
         .limit(AT_MOST + 1)
         .cte("chosen")
         .prefix_with("MATERIALIZED")
@@ -127,7 +127,7 @@ def change(
             session.execute(text("SELECT set_config('gin_pending_list_limit', '64MB', true)"))
     rows = session.execute(
         update(User)
-        .where(*_selected(selection), User.is_active != is_active, User.id != by.user.id)
+        .where(*_selected(session, selection), User.is_active != is_active, User.id != by.user.id)
         .values(is_active=is_active, updated_at=now)
         .returning(User.id, User.username)
         .execution_options(synchronize_session=False)
@@ -144,9 +144,9 @@ def change(
     return Changed(ids, rows[0].username if len(rows) == 1 else None, sessions)
 
 
-def _selected(selection: Selection) -> list[ColumnElement[bool]]:
+def _selected(session: Session, selection: Selection) -> list[ColumnElement[bool]]:
     if isinstance(selection, UserFilter):
-        return user_search.conditions(selection)
+        return user_search.conditions(session, selection)
     return [User.id == any_(literal(list(selection), ARRAY(BigInteger)))]
 
 

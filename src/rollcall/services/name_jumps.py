@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from rollcall.models.user import BEGINNINGS, UNUSUAL, USUAL
 
 # Matches that are looked up at once, scattered over the table as they are: some 15 ms.
 LOOK_UP = 5_000
+# Nearly all who match may have one of so few beginnings of names. The index is then asked for those who have none of these: up
+# to where the crowds are in the order of names, it would have to go through all names.
+CROWDS = 8
 
 _LETTERS = " " + USUAL  # the index fills short names up with spaces
 _LAST = "\U0010ffff"  # comes after everything that goes on after the same beginning
@@ -17,7 +21,7 @@ _LAST = "\U0010ffff"  # comes after everything that goes on after the same begin
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Names of some users who match, in the order of the search.
+    """Names of some users who match.
 
     :param share: the part of all users among whom these are all who match, about.
     """
@@ -28,15 +32,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """A place in the order of names.
+    """A place in the order of names, and how the index finds all who match and come before it.
 
     :param name: the place: not necessarily anybody's name, and empty where there is no use in a jump.
-    :param before: beginnings that all names before the place have.
+    :param before: beginnings that all names before the place have; if there are crowds, all names of these.
+    :param crowds: beginnings that nearly all names have; the few others who match are looked up wherever they are.
     :param enough: beginnings that all names have before which there are surely enough matches; ``None``: nobody knows.
     """
 
     name: str
     before: Sequence[str]
+    crowds: Sequence[str]
     enough: Sequence[str] | None
 
 
@@ -46,23 +52,48 @@ def choose(sample: Sample, needed: int, *, descending: bool, start: str | None) 
     :param needed: rows.
     :param start: the name after which rows are wanted, if not from the start of the list.
     """
-    names = sample.names
+    ahead = (name for name in sample.names if start is None or (name < start if descending else name > start))
+    names = sorted(ahead, reverse=descending)
     # Before as many of the sample as are needed there are surely enough.
     sure = names[needed - 1][:BEGINNINGS] if len(names) >= needed else None
     enough = None if sure is None and start is None else _beginnings(start, sure, descending=descending)
     # Twice as many as needed should lie before the place, and no less than a few of the sample, since it is one of chance.
     rank = min(needed, 2 + math.ceil(2 * needed * sample.share))
     if len(names) < rank:
-        return Jump("", [], enough)
+        return Jump("", [], [], enough)
     name = names[rank - 1]
-    for length in range(1, min(len(name), BEGINNINGS) + 1):
-        zone = name[:length]
-        # The shortest beginning will do; the fewer the index is asked for, the sooner it answers.
+    # Among others than the crowds the place would not be far into the list.
+    crowds = _crowds(sample)
+    crowds = crowds if name.startswith(tuple(crowd.rstrip() for crowd in crowds)) else []
+    zones = [name[:length] for length in range(1, min(len(name), BEGINNINGS) + 1)]
+    # The shortest beginning will do; the fewer the index is asked for, the sooner it answers.
+    for zone in zones:
         if (rank + sum(other.startswith(zone) for other in names[rank:])) / sample.share <= LOOK_UP:
-            return Jump(zone if descending else zone + _LAST, _beginnings(start, zone, descending=descending), enough)
-    zone = name[:BEGINNINGS]
+            before = _beginnings(start, zone, descending=descending)
+            return Jump(zone if descending else zone + _LAST, _among(crowds, before), crowds, enough)
     # So many begin like this that they had better be read from there, in order.
-    return Jump(zone + _LAST if descending else zone, _beginnings(start, zone, descending=descending, without=zone), enough)
+    before = _beginnings(start, zone, descending=descending, without=zone)
+    return Jump(zone + _LAST if descending else zone, _among(crowds, before), crowds, enough)
+
+
+def _crowds(sample: Sample) -> list[str]:
+    """The beginnings that so many of the sample's names have that all others who match are few enough to be looked up."""
+    for length in range(BEGINNINGS, 0, -1):
+        crowds = Counter(name[:length].ljust(length) for name in sample.names).most_common(CROWDS)
+        others = len(sample.names)
+        for count, (_, size) in enumerate(crowds, 1):
+            others -= size
+            if others / sample.share <= LOOK_UP:
+                return [crowd for crowd, _ in crowds[:count]]
+    return []
+
+
+def _among(crowds: Sequence[str], beginnings: Sequence[str]) -> Sequence[str]:
+    """Of all names with one of these beginnings, those in a crowd."""
+    if not crowds:
+        return beginnings
+    within = [beginning for beginning in beginnings if beginning == UNUSUAL or beginning.startswith(tuple(crowds))]
+    return within + [crowd for crowd in crowds if crowd.startswith(tuple(beginnings)) and crowd not in within]
 
 
 def _beginnings(start: str | None, end: str | None, *, descending: bool, without: str | None = None) -> list[str]:

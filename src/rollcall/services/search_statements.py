@@ -13,7 +13,7 @@ from sqlalchemy import text
 from rollcall.infra.reading import Statement
 from rollcall.models import UserRecord
 from rollcall.models.user import NAME_BEGINNINGS
-from rollcall.services.search_shapes import Shape, window
+from rollcall.services.search_shapes import ASKED, Shape, window
 from rollcall.services.search_walk import met, walk
 
 _RECORD = ", ".join(f"users.{column}" for column in UserRecord._fields)
@@ -32,7 +32,7 @@ def by_age(shape: Shape) -> Statement:
         walks.append(walk(replace(shape, placed=False), "counted", "countable", "0"))
     return Statement(
         text(f"""
-        WITH RECURSIVE {", ".join(walks)}, met AS ({met("met", in_window)})
+        WITH RECURSIVE {ASKED}, {", ".join(walks)}, met AS ({met("met", in_window)})
         SELECT total, key, {_RECORD} FROM {"counted" if shape.placed else "met"}_total LEFT JOIN (
             SELECT id, key FROM met ORDER BY key {shape.direction}, id {shape.direction} OFFSET :skip LIMIT :take
         ) AS page ON true LEFT JOIN users ON users.id = page.id ORDER BY key {shape.direction}, page.id {shape.direction}
@@ -43,25 +43,27 @@ def by_age(shape: Shape) -> Statement:
 
 @cache
 def sample(shape: Shape) -> Statement:
-    """Some of the newest matches, in no order; each with how many were met, in which part of all days, and how many users are.
+    """All who match, or some of the newest, in no order: key and id, whether that is all, in which part of all days they are, and
+    how many users there are.
 
-    Where fewer than ``enough`` were met, they are all that match. Parameters: ``enough``; ``few``, which is a sample if the
-    window has so many; ``take``. The shape is of a search by name without a place.
+    Parameters: ``enough``, so many are met unless all are; ``few``, which is a sample if the window has so many. The shape is of
+    a search by name without a place.
     """
     in_window = "(SELECT count(*) FROM met_near) >= :few"
-    is_all = f"(SELECT read FROM met_all) OR {in_window} AND (SELECT total FROM met_total) >= :enough"  # noqa: S608
+    ended = "(SELECT coalesce(max(found) < :enough, false) FROM met_walk)"  # all days passed, or all the rest looked up
     return Statement(
         text(f"""
-        WITH RECURSIVE {walk(replace(shape, descending=True), "met", "enough", ":few")},
-        reached AS (SELECT min(edge) AS edge FROM met_walk WHERE edge < 'infinity')
-        SELECT key, id, total, CASE
+        WITH RECURSIVE {ASKED}, {walk(replace(shape, descending=True), "met", "enough", ":few")},
+        reached AS (SELECT min(edge) AS edge FROM met_walk WHERE edge < 'infinity'),
+        whole AS MATERIALIZED (SELECT {ended} OR (SELECT read FROM met_all) AS is_whole)
+        SELECT key, id, is_whole, CASE
             WHEN {in_window} THEN least(1, :window / users)
-            WHEN EXISTS (SELECT FROM met_rest) THEN least(1, CAST(:take AS numeric) / total)
             ELSE least(1, (1 + extract(epoch FROM newest - edge)) / (1 + extract(epoch FROM newest - oldest)))
-                * least(1, CAST(:take AS numeric) / total)
+                * least(1, CAST(:enough AS numeric) / total)
         END::float AS share, users
-        FROM ({met("met", is_all)}) AS met, met_total, met_pace, reached
-        LIMIT :take
+        FROM ({met("met", f"(SELECT read FROM met_all) OR {in_window} AND NOT (SELECT is_whole FROM whole)")}) AS met,
+            whole, met_total, met_pace, reached
+        LIMIT CASE WHEN (SELECT is_whole FROM whole) THEN NULL ELSE :enough END
     """),  # noqa: S608
         prepared=True,
     )
@@ -73,13 +75,15 @@ def by_name(shape: Shape) -> Statement:
 
     Parameters: ``window``; ``needed``, the rows up to the end of the page; ``jumps``, ``jump`` and ``further``, whether there is
     a name to jump to, which, and how many rows are read from there; ``before`` and ``enough``, the beginnings of the names up
-    to there, and of those among whom there are surely enough (null: of all); ``skip``, ``take``.
+    to there, and of those among whom there are surely enough (null: of all); ``crowds``, a tsquery for the crowds if ``before``
+    has only these; ``skip``, ``take``.
     """
     here, there = ("<=", ">") if shape.descending else (">=", "<")
     beginnings = NAME_BEGINNINGS[shape.sort_by]
     # The conditions on the name, and on the states that are not looked up, come after the look-up. In it, the planner would
     # take them for a reason to read a large part of another index.
-    looked_up = f"SELECT id, {shape.key} AS key, is_active, is_superuser FROM users WHERE {shape.nearly}"  # noqa: S608
+    columns = f"SELECT id, {shape.key} AS key, is_active, is_superuser FROM users"  # noqa: S608
+    looked_up = f"{columns} WHERE {shape.nearly}"
     beyond = f"(key, id) {'<' if shape.descending else '>'} (:key, :id)" if shape.placed else "true"
     beyond = " AND ".join([beyond, *shape.filtered])
     start = "(SELECT count(*) FROM near) < :needed"
@@ -93,8 +97,12 @@ def by_name(shape: Shape) -> Statement:
     )
     return Statement(
         text(f"""
-        WITH near AS MATERIALIZED ({window(shape, shape.beyond, "needed")}),
-        upto AS MATERIALIZED ({looked_up} AND {beginnings} && :before AND :jumps AND {start}),
+        WITH {ASKED},
+        near AS MATERIALIZED ({window(shape, shape.beyond, "needed")}),
+        upto AS MATERIALIZED (
+            {looked_up} AND {beginnings} && :before AND :jumps AND {start}
+            UNION {columns} WHERE {shape.nearly_apart} AND :jumps AND {start}
+        ),
         before AS MATERIALIZED (SELECT id, key FROM upto WHERE key {there} :jump AND {beyond}),
         jumped AS MATERIALIZED ({rows}),
         everything AS MATERIALIZED (

@@ -12,6 +12,8 @@ from rollcall.services.search_shapes import NAMES, Shape, window
 # A walk's first slice has at most so many days, and later slices at most so many times the days of the first.
 _DAYS_AT_MOST = 64
 _GROWTH = 8
+# To find the matches of one day takes as long as to fetch so many that were looked up all at once.
+_A_DAY = 5
 # Of superusers the window is widened where at least one in so many matches.
 _ONE_IN = 200
 
@@ -33,10 +35,13 @@ def walk(shape: Shape, name: str, enough: str, needed: str) -> str:
     key_type = 'text[] COLLATE "C"' if shape.sort_by in NAMES else "timestamptz[]"
     near = f"(SELECT count(*) FROM {name}_near)"  # noqa: S608
     too_few = f"{near} < :{enough} AND NOT (SELECT read FROM {name}_all)"  # noqa: S608
-    # By half of what may be looked up, since the first slice is a sample of chance; and not where a few slices more will do.
-    rare = "slice.seen > 0 AND 2 * slice.found * slice.span <= :many * slice.seen"
-    far_off = f"2 * slice.widest * slice.found < (:{enough} - slice.found) * slice.seen"
-    few = f"{rare} AND {far_off}"
+    # By half of what may be looked up, since the first slice is a sample of chance.
+    few = "slice.seen > 0 AND 2 * slice.found * slice.span <= :many * slice.seen"
+    if shape.sort_by not in NAMES:
+        # And not where further slices cost less, one day as much as so many matches: all other days, and those that likely have
+        # enough. By name it pays to know all who match.
+        few += f""" AND slice.found <= {_A_DAY} * slice.seen
+                AND slice.found * slice.found * slice.span <= {_A_DAY} * (:{enough} - slice.found) * slice.seen * slice.seen"""
     far = f"(SELECT count(*) FROM (SELECT id FROM {name}_far LIMIT :many + 1) AS some_far)"  # noqa: S608
     return f"""
         {_nearest(shape, name, enough)},

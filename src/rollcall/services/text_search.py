@@ -28,17 +28,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, func, literal
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy import ColumnElement, and_, text
 from sqlalchemy.orm import Session
 
 from rollcall.infra import reading
 from rollcall.models import User, UserRecord
-from rollcall.models.user import GAPS, LETTERS, SHORT_GRAMS
+from rollcall.models.user import GAPS, LETTERS
 from rollcall.services import list_order, name_jumps, search_statements
 from rollcall.services.list_order import Position, SortBy, SortOrder
 from rollcall.services.name_jumps import Sample
-from rollcall.services.search_shapes import Shape
+from rollcall.services.search_shapes import FOUND, LOOK_UP, Shape, any_of
 from rollcall.services.tally import midnight
 from rollcall.services.user_fields import FieldError
 
@@ -62,7 +61,6 @@ SAMPLE = 1_000
 TERM_MAX = 100
 
 _NOT_IN_A_TERM = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
-_TRIGRAM = 3
 
 _Rows = list[tuple[UserRecord, Any]]
 
@@ -100,12 +98,17 @@ def term(value: str) -> str:
     return unicodedata.normalize("NFC", value)
 
 
-def found(term: str) -> ColumnElement[bool]:
-    """The condition that a user is found by a term; the index of the search can serve any term."""
-    if _is_short(term):
-        return SHORT_GRAMS.op("@>", is_comparison=True)(array([_stored_form(term)]))
-    matching: ColumnElement[bool] = User.search_text.like("%" + _stored_form(term) + "%")
-    return matching
+def found(session: Session, term: str) -> ColumnElement[bool]:
+    """The condition that a user is found by a term, for statements about all who are.
+
+    They are looked up in the index, unless there are so many that the planner would rather read the whole table.
+    """
+    asked = {"term": term, "gaps": GAPS, "letters": LETTERS}
+    matching = text(FOUND).bindparams(**asked)
+    plan = session.scalar(text(f"EXPLAIN (FORMAT JSON) {LOOK_UP}"), asked)
+    if "Seq Scan" in str(plan):
+        return and_(matching)
+    return and_(matching, User.id.in_(text(LOOK_UP).bindparams(**asked).columns(User.id)))
 
 
 def page(session: Session, query: Query, position: Position | None, offset: int, size: int) -> tuple[_Rows, Total]:
@@ -115,8 +118,7 @@ def page(session: Session, query: Query, position: Position | None, offset: int,
     :return: the users, each with its sort key, in the order in which they were met (backwards where the position is).
     """
     order = list_order.of(query.sort_by, query.sort_order, backwards=position is not None and position.backwards)
-    short, placed = _is_short(query.term), position is not None
-    shape = Shape(query.sort_by, order.descending, tuple(query.states.items()), short, placed=placed)
+    shape = Shape(query.sort_by, order.descending, tuple(query.states.items()), placed=position is not None)
     asked = {
         "term": query.term,
         "gaps": GAPS,
@@ -147,18 +149,17 @@ def _by_age(session: Session, shape: Shape, asked: dict[str, Any], position: Pos
 
 def _by_name(session: Session, shape: Shape, asked: dict[str, Any], position: Position | None) -> tuple[_Rows, Total]:
     needed = asked["skip"] + asked["take"]
-    more = {"window": WINDOW, "enough": SAMPLE + 1, "few": FEW, "take": SAMPLE + 1}
+    more = {"window": WINDOW, "enough": SAMPLE + 1, "few": FEW}
     met = reading.rows(session, search_statements.sample(replace(shape, placed=False)), **asked | more)
     places = sorted(((key, user_id) for key, user_id, *_ in met), reverse=shape.descending)
     if position is not None:
         here = (position.key, position.id)
         places = [place for place in places if (place < here if shape.descending else place > here)]
-    count = met[0][2] if met else 0
-    if count <= SAMPLE:  # that is all
-        return _users(session, places[asked["skip"] : needed]), _total(count)
-    share, users = met[0][3:]
+    is_whole, share, users = met[0][2:] if met else (True, 1, 0)
+    if is_whole:
+        return _users(session, places[asked["skip"] : needed]), _total(len(met))
     start = None if position is None else str(position.key)
-    sample = Sample([name for name, _ in places], share)
+    sample = Sample([name for name, *_ in met], share)
     jump = name_jumps.choose(sample, needed, descending=shape.descending, start=start)
     rows = reading.rows(
         session,
@@ -169,11 +170,12 @@ def _by_name(session: Session, shape: Shape, asked: dict[str, Any], position: Po
         jumps=bool(jump.name),
         jump=jump.name,
         before=jump.before,
+        crowds=any_of(shape.sort_by, jump.crowds),
         enough=jump.enough,
         # Twice the rows among which there are as many matches as are needed, if they are spread evenly.
         further=max(WINDOW_BY_NAME, min(WINDOW_BY_SAMPLE, int(2 * needed * share * users / len(met)))),
     )
-    return [(UserRecord(*user), key) for key, *user in rows], _total(count)
+    return [(UserRecord(*user), key) for key, *user in rows], _total(SAMPLE + 1)
 
 
 def _total(met: int) -> Total:
@@ -184,13 +186,3 @@ def _users(session: Session, places: Sequence[tuple[Any, int]]) -> _Rows:
     found = reading.rows(session, search_statements.users(), ids=[user_id for _, user_id in places]) if places else []
     users = {user[0]: UserRecord(*user) for user in found}
     return [(users[user_id], key) for key, user_id in places if user_id in users]  # one may just have been deleted
-
-
-def _is_short(term: str) -> bool:
-    # The one letter that becomes two in lower case, by some databases' rules, is left to the trigrams.
-    return len(term) < _TRIGRAM and "İ" not in term
-
-
-def _stored_form(term: str) -> ColumnElement[str]:
-    """The term as the search text would hold it; in there LIKE has no wildcards to escape."""
-    return func.translate(func.lower(literal(term)), GAPS, LETTERS, type_=Text)

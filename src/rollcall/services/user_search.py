@@ -65,16 +65,16 @@ class UserPage:
     total: Total
 
 
-def conditions(user_filter: UserFilter) -> list[ColumnElement[bool]]:
+def conditions(session: Session, user_filter: UserFilter) -> list[ColumnElement[bool]]:
     """What the filter asks of a user, for statements about all whom it lets through at once."""
     asked = _in_state(user_filter)
-    return asked if user_filter.search is None else [*asked, text_search.found(user_filter.search)]
+    return asked if user_filter.search is None else [*asked, text_search.found(session, user_filter.search)]
 
 
-def exported(user_filter: UserFilter) -> Select[Any]:
+def exported(session: Session, user_filter: UserFilter) -> Select[Any]:
     """The columns of an export of all users that the filter lets through, in its order; never a password's hash."""
     order = list_order.of(user_filter.sort_by, user_filter.sort_order)
-    return _exported_columns().where(*conditions(user_filter)).order_by(*order.clauses())
+    return _exported_columns().where(*conditions(session, user_filter)).order_by(*order.clauses())
 
 
 def exported_by_id(ids: Sequence[int]) -> Select[Any]:

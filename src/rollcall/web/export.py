@@ -12,7 +12,7 @@ from rollcall.api import paging
 from rollcall.api.parsing import RequestParser
 from rollcall.api.schemas.users import FilterSchema
 from rollcall.infra import deadline, runtime
-from rollcall.infra.database import stream_rows
+from rollcall.infra.database import session, stream_rows
 from rollcall.services import exports, user_search
 from rollcall.web import access, selection
 from rollcall.web.blueprint import blueprint
@@ -28,7 +28,7 @@ def export_users() -> Response:
         tell that it holds more than was asked for.
     """
     query = RequestParser().parse(FilterSchema(), request, location="query")
-    return _file(user_search.exported(paging.user_filter(query)))
+    return _file(user_search.exported(session(), paging.user_filter(query)))
 
 
 @blueprint.get("/dashboard/users/selected/export")
