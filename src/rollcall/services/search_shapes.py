@@ -25,8 +25,8 @@ _FORM = "translate(lower(:term), :gaps, :letters)"
 def _grams(form: str) -> str:
     """The n-grams by which a term is looked up: all of three characters, or the term itself if it is shorter.
 
-    Of a long term those that follow each other, and the last, will do: the others would only cost time. All is of functions that
-    the planner works out beforehand where it knows the term.
+    Of a long term every third and the last will do, which have all of its characters: to look up the others would only cost time.
+    The planner works them out where it knows the term.
     """
     cuts = [f"regexp_replace(substr({form}, {start}), '(...)|..?$', '\\1 ', 'g')" for start in range(1, LONGEST_GRAM + 1)]
     return f"""('''' || regexp_replace(CASE
@@ -115,7 +115,7 @@ class Shape:
 
 
 def any_of(column: str, beginnings: Sequence[str]) -> str | None:
-    """A tsquery for the users whose name begins in one of these ways, which are of the full length; ``None`` for none."""
+    """A tsquery for the users whose name begins in one of these ways, filled up as the index has them; ``None`` for none."""
     quoted = (beginning.replace("\\", "\\\\").replace("'", "''") for beginning in beginnings)
     return " | ".join(f"'{column}:{beginning}'" for beginning in quoted) or None
 

@@ -12,8 +12,9 @@ list is ordered by, coarsely, and a search goes through the order piece by piece
 - In the order of names the same walk comes first. If it has met all that match they are sorted, and that is all. Otherwise
   they are a *sample*. The list is read from its start; if that does not fill the page, the sample tells at which name there
   are likely enough matches: the list is read from there, and what comes before there is looked up in the index, which knows
-  how names begin. What is found does not depend on the guess: where it was wrong, everything that can be on the page is
-  looked up.
+  how names begin. Where nearly all who match have names that begin alike (``maria`` by e-mail address), these would be all
+  names up to there, so it is asked for the others who match instead. What is found does not depend on the guess: where it was
+  wrong, everything that can be on the page is looked up.
 
 The worst that remains is a term that hundred thousands have, far into the order of names, and users who all signed up on
 the same day, which is one slice (docs/PERFORMANCE.md has figures).
