@@ -85,7 +85,7 @@ def test_a_check_tells_what_will_come(root_browser: Browser) -> None:
     page = check(root_browser, "email,username,password,password_hash\n" + rows)
     told = dict(zip((term.text for term in page.root.all("dt")), (value.text for value in page.root.all("dd")), strict=True))
     assert (told["With a password"], told["With a password hash"]) == ("1", "1")
-    assert told["With neither"] == "2: cannot log in until a password is set"
+    assert told["Without a password"] == "2: cannot log in until a password is set"
     assert told["Time it will take"].startswith("about ")
 
 
