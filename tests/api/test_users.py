@@ -271,24 +271,3 @@ def test_plain_user_deletes_nobody_not_even_the_own_account(as_ann, ann, root, s
 def test_name_of_a_deleted_user_is_free_again(as_root, ann):
     as_root.delete(f"/users/{ann.id}")
     assert as_root.post("/users", json=BOB | {"username": "ann", "email": "ann@example.org"}).status_code == 201
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body", "count"),
-    [
-        ("GET", "/users/{id}", None, 2),
-        ("PATCH", "/users/{id}", {"full_name": "New"}, 4),  # who asks; the row, locked; what is recorded; the change
-        ("PATCH", "/users/{id}", {"full_name": "Ann Lee"}, 2),  # as it is already
-        ("PATCH", "/users/{id}", {"is_active": False}, 6),
-        ("DELETE", "/users/{id}", None, 4),
-        ("POST", "/users", BOB, 2),
-        ("GET", "/auth/me", None, 1),
-        ("POST", "/auth/logout", None, 2),
-        ("POST", "/auth/register", BOB, 1),
-        ("POST", "/auth/login", {"username": "ann", "password": PASSWORD}, 4),  # whose tries to count; hash; session; sweep
-    ],
-)
-def test_requests_take_few_statements(as_root, ann, statements, method, path, body, count):
-    answer = as_root(method, path.format(id=ann.id), json=body)
-    assert answer.status_code < 300
-    assert len(statements) == count, statements

@@ -1,0 +1,68 @@
+"""How many statements each endpoint sends: what it costs in round trips, and that none asks once for each row.
+
+Who asks is the first of nearly all. BEGIN and COMMIT, which are sent with a write, are not counted.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from facts import PASSWORD
+
+BOB = {"username": "bob", "email": "bob@example.org", "password": "a-fine-passphrase"}
+ROWS = [{"username": f"bulk{n}", "email": f"bulk{n}@example.org"} for n in range(100)]
+LOGIN = {"username": "ann", "password": PASSWORD}
+
+ENDPOINTS = [
+    ("GET", "/api/v1/users", None, 3),  # who asks, the total, the page
+    ("GET", "/api/v1/users?is_active=true&sort_by=email&sort_order=asc", None, 3),
+    ("GET", "/api/v1/users?page=2&size=5", None, 3),
+    ("GET", "/api/v1/users?search=mail", None, 2),  # the page with its total
+    ("GET", "/api/v1/users?search=mail&sort_by=username", None, 3),  # some or all who match, the page
+    ("POST", "/api/v1/users", BOB, 2),
+    ("POST", "/api/v1/users/bulk", ROWS, 4),  # who asks; a savepoint, the rows, its release
+    ("GET", "/api/v1/users/export?format=csv", None, 2),
+    ("GET", "/api/v1/users/export?format=ndjson&search=mail", None, 3),  # the plan tells how to look up who matches
+    ("GET", "/api/v1/users/{ann}", None, 2),
+    ("PATCH", "/api/v1/users/{ann}", {"full_name": "New"}, 4),  # the row, locked; what is recorded; the change
+    ("PATCH", "/api/v1/users/{ann}", {"full_name": "Ann Lee"}, 2),  # as it is already
+    ("PATCH", "/api/v1/users/{ann}", {"is_active": False}, 6),  # and before it the superusers' lock; after it, the sessions
+    ("DELETE", "/api/v1/users/{ann}", None, 4),
+    ("GET", "/api/v1/auth/me", None, 1),
+    ("POST", "/api/v1/auth/logout", None, 2),
+    ("POST", "/api/v1/auth/register", BOB, 1),
+    ("POST", "/api/v1/auth/login", LOGIN, 4),  # whose tries to count; hash; session; sweep
+    ("GET", "/api/v1/dashboard/stats", None, 2),  # without the cache; a hit asks for nothing but who asks
+    ("GET", "/api/v1/dashboard/signups?days=366", None, 2),
+    ("GET", "/api/v1/metrics/database", None, 1),
+    ("GET", "/metrics", None, 0),
+    ("GET", "/health", None, 1),
+    ("GET", "/health/live", None, 0),
+    ("GET", "/health/ready", None, 1),
+    ("GET", "/openapi.json", None, 0),
+    ("GET", "/docs", None, 0),
+
+]
+
+
+@pytest.fixture
+def people(make_user, ann):
+    """Enough for a second page, and ann."""
+    for number in range(20):
+        make_user(email=f"mail{number}@example.org")
+    return {"ann": ann.id}
+
+
+@pytest.mark.parametrize(("method", "path", "body", "count"), ENDPOINTS)
+def test_endpoint_sends_these_statements(as_root, people, statements, method, path, body, count):
+    answer = as_root(method, "/" + path.format(**people), json=body)
+    assert answer.status_code < 300, answer.text
+    assert answer.data is not None  # what is streamed has been read
+    assert len(statements) == count, "\n".join(statements)
+
+
+def test_every_endpoint_has_its_count(app):
+    routes = app.url_map.bind("")
+    counted = {(method, routes.match(path.partition("?")[0].format(ann=1), method)[0]) for method, path, *_ in ENDPOINTS}
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint != "static" and not rule.endpoint.startswith("web.")]
+    assert {(method, rule.endpoint) for rule in rules for method in rule.methods - {"HEAD", "OPTIONS"}} == counted
