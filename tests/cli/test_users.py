@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -152,6 +152,15 @@ def test_a_database_without_tables_is_one_sentence(make_app: Callable[..., Flask
     assert "run 'flask db upgrade'" in result.stderr
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C, which a shell has what it runs in the background ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_a_long_statement(run: Run, engine: Engine, root: User, ann: User, session: Session) -> None:
     with engine.begin() as other:
         other.execute(text("SELECT * FROM users FOR UPDATE"))
