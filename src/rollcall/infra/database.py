@@ -35,11 +35,12 @@ CONNECT_TIMEOUT = 2
 # Seconds that a connection may have been idle and is believed to work: a ping for each request would cost a round trip.
 _TRUSTED = 1.0
 
-# Settings of each connection. New rows wait in a short list before they go into the search indexes: a long one would make
-# few inserts wait long for the rest (bulks ask for a long one of their own). The bitmap of a search should fit into memory.
+# Settings of each connection. New entries wait in a short list before they go into the index of the search, which takes them
+# all at once: with a shorter list more writers wait for that, with a longer one all searches take longer (bulks have one of
+# their own, services/search_index). The bitmap of a search should fit into memory.
 # A prepared statement is planned once, for any values (infra/reading). To start another process takes as long as most searches.
 _OPTIONS = (
-    "-c timezone=UTC -c gin_pending_list_limit=128kB -c work_mem=32MB"
+    "-c timezone=UTC -c gin_pending_list_limit=512kB -c work_mem=32MB"
     " -c plan_cache_mode=force_generic_plan -c max_parallel_workers_per_gather=0"
 )
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, delete, func, literal, select, text, update
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, delete, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from rollcall.errors import SelectionChanged
 from rollcall.models import User, UserSession
-from rollcall.services import bulk_copy, history, user_search, users
+from rollcall.services import history, search_index, user_search, users
 from rollcall.services.accounts import Identity
 from rollcall.services.user_search import UserFilter
 
@@ -23,7 +23,7 @@ AT_MOST = 100_000
 SELECTED_AT_MOST = 100
 
 _NAMED = 5
-# From so many rows on it pays to write their entries for the search indexes together.
+# From so many rows on it pays to put their entries into the index of the search together.
 _MANY = 1_000
 
 Selection = tuple[int, ...] | UserFilter
@@ -124,7 +124,7 @@ def change(
         if seen.too_many or seen.changing != expected:
             raise SelectionChanged
         if expected > _MANY:
-            session.execute(text("SELECT set_config('gin_pending_list_limit', '64MB', true)"))
+            search_index.gather(session)
     rows = session.execute(
         update(User)
         .where(*_selected(session, selection), User.is_active != is_active, User.id != by.user.id)
@@ -140,7 +140,7 @@ def change(
     # A statement of its own: only so it sees the sessions of those who logged in while the one before waited for them.
     sessions = 0 if is_active else _end_sessions(session, ids, now)
     if len(rows) > _MANY:
-        bulk_copy.settle(session.connection())
+        search_index.settle(session)
     return Changed(ids, rows[0].username if len(rows) == 1 else None, sessions)
 
 

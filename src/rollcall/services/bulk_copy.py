@@ -58,18 +58,6 @@ def _field(value: str | int | bool | datetime | None) -> str:
 
 
 def prepare(connection: Connection) -> None:
-    """Allow the current transaction what a bulk needs: time, and memory to sort and to gather entries for the indexes."""
-    settings = {
-        "statement_timeout": "0",
-        "work_mem": "64MB",
-        "maintenance_work_mem": "256MB",
-        # Entries for many rows go into a GIN index in far less time together than row by row.
-        "gin_pending_list_limit": "256MB",
-    }
-    for setting, value in settings.items():
+    """Allow the current transaction what a bulk needs: time, and memory to sort."""
+    for setting, value in {"statement_timeout": "0", "work_mem": "64MB"}.items():
         connection.execute(text("SELECT set_config(:setting, :value, true)"), {"setting": setting, "value": value})
-
-
-def settle(connection: Connection) -> None:
-    """Put what was gathered into the index of the search, in place of the first request that would otherwise have to."""
-    connection.execute(text("SELECT gin_clean_pending_list('ix_users_search')"))

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from rollcall.services import bulk_copy
+from rollcall.services import bulk_copy, search_index
 from rollcall.services.user_fields import NewUser
 
 ROWS_PER_STEP: Final = 2_000
@@ -168,8 +168,9 @@ def write(connection: Connection, rows: int, now: datetime, progress: Callable[[
     :param rows: how many there are.
     :param progress: called with the number of rows written so far.
     """
+    search_index.gather(connection)
     connection.execute(_SORT)
     for done in range(0, rows, ROWS_PER_STEP):
         connection.execute(_WRITE, {"now": now, "done": done, "upto": done + ROWS_PER_STEP})
         progress(min(done + ROWS_PER_STEP, rows))
-    bulk_copy.settle(connection)
+    search_index.settle(connection)

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from rollcall.errors import RowsConflict
-from rollcall.services import bulk_copy, tally
+from rollcall.services import bulk_copy, search_index, tally
 from rollcall.services.seed_names import CULTURES
 
 DAYS: Final = 1_200
@@ -59,6 +59,7 @@ def seed_users(session: Session, count: int, *, seed: int, now: datetime, progre
     """
     connection = session.connection()
     bulk_copy.prepare(connection)
+    search_index.gather(connection)
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SEED_LOCK})
     serial = connection.execute(text("SELECT coalesce(max(id), 0) FROM users")).scalar_one()
     for attempt in range(ATTEMPTS):
@@ -74,7 +75,7 @@ def seed_users(session: Session, count: int, *, seed: int, now: datetime, progre
         except UniqueViolation:
             progress(-done)
         else:
-            bulk_copy.settle(connection)
+            search_index.settle(connection)
             tally.fold(session)  # Or else the first reader would have to.
             return
     raise RowsConflict([])
