@@ -41,7 +41,6 @@ ENDPOINTS = [
     ("GET", "/health/ready", None, 1),
     ("GET", "/openapi.json", None, 0),
     ("GET", "/docs", None, 0),
-
 ]
 
 

@@ -8,117 +8,87 @@ client, and prints each figure beside its target; for contrast the two naive way
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
 import platform
 import random
+import secrets
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.cookiejar import CookieJar
+from itertools import product
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 from urllib.request import HTTPCookieProcessor, build_opener
 
 import psycopg2
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+from figures import Client, Figures, Request
+
 import servers
 from rollcall.infra import embedded
 
 PASSWORD = "a-benchmark-passphrase"
-REQUESTS = 60
-
-
-class Client:
-    """One client, one connection for each request, as the sync workers have it."""
-
-    def __init__(self, url: str) -> None:
-        self._host = urlsplit(url).netloc
-        self.headers = {"Content-Type": "application/json"}
-
-    def __call__(self, method: str, path: str, body: Any = None) -> tuple[float, int, Any]:
-        """Milliseconds until the whole answer was read, status, JSON."""
-        payload = None if body is None else json.dumps(body)
-        started = time.perf_counter()
-        connection = http.client.HTTPConnection(self._host, timeout=60)
-        connection.request(method, path, payload, self.headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
-        taken = (time.perf_counter() - started) * 1000
-        is_json = answer.headers.get_content_type() == "application/json"
-        return taken, answer.status, json.loads(content) if is_json and content else None
-
-
-class Bench:
-    """Measures, remembers and prints."""
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.rows: list[dict[str, Any]] = []
-
-    def measure(
-        self, what: str, target: float | None, request: Callable[[], tuple[str, str, Any]], repeat: int = REQUESTS
-    ) -> None:
-        self.client(*request())  # warm
-        times, statuses = [], set()
-        for _ in range(repeat):
-            taken, status, _answer = self.client(*request())
-            times.append(taken)
-            statuses.add(status)
-        times.sort()
-        self.note(what, target, statistics.median(times), times[int(len(times) * 0.99) - 1], "ms", sorted(statuses))
-
-    def note(
-        self,
-        what: str,
-        target: float | None,
-        median: float,
-        p99: float | None,
-        unit: str,
-        statuses: Any = (),
-        *,
-        at_least: bool = False,
-    ) -> None:
-        self.rows.append({"what": what, "target": target, "median": round(median, 2), "p99": p99 and round(p99, 2), "unit": unit})
-        goal = "" if target is None else f"{'≥' if at_least else '≤'} {target:g}"
-        missed = "  MISSED" if target is not None and (median < target if at_least else median > target) else ""
-        unexpected = f"  {statuses}" if any(status >= 300 for status in statuses) else ""
-        p99_text = "" if p99 is None else f"{p99:.2f}"
-        print(f"{what:<58}{goal:>8} {median:>10.2f} {p99_text:>9} {unit}{missed}{unexpected}", flush=True)
+WRITES = 300
+API = "/api/v1/users"
+STATES = [
+    f"{active}{superuser}"
+    for active, superuser in product(
+        ("", "&is_active=true", "&is_active=false"), ("", "&is_superuser=true", "&is_superuser=false")
+    )
+]
+ORDERS = [f"&sort_by={by}&sort_order={order}" for by, order in product(("created_at", "username", "email"), ("desc", "asc"))]
+MORE_TERMS = ["mar", "smith", "garcia", "maria.", "ann", "Мария", "@example.org", "university", "john_", "-1", "e.o", "xyz"]
+MORE_TERMS += ["kumar", "martina", "marina", "lee", "ria", "sch", "lopez", "son"]
+SHORT_TERMS = ["a", "o", "z", "1", "q8", "ar", "00", "ж", "สม", "李", "x_", ".m", "@", "~", "ß"]
 
 
 @contextmanager
-def service(users: int) -> Iterator[tuple[str, str, float]]:
-    """The service with its users loaded: its URL, the database's, and the users loaded per second."""
-    home = servers.fresh_home()
+def database(users: int, kept: Path | None) -> Iterator[tuple[str, float | None]]:
+    """A database with this many users: its URL, and how many were loaded in a second.
+
+    :param kept: a state folder that stays; one that has users is taken as it is.
+    """
+    home = kept or servers.fresh_home()
     try:
-        database_url = embedded.ensure_running(home)
-        environment = {"DATABASE_URL": database_url, "ROLLCALL_RATE_LIMIT_ENABLED": "false"}
+        url = embedded.ensure_running(home)
         flask = [sys.executable, "-m", "flask"]
-        command = {"cwd": servers.ROOT, "env": os.environ | environment | {"ROLLCALL_HOME": str(home)}}
+        command = {"cwd": servers.ROOT, "env": os.environ | {"DATABASE_URL": url, "ROLLCALL_HOME": str(home)}}
         subprocess.run([*flask, "db", "upgrade"], check=True, **command)
-        started = time.perf_counter()
-        subprocess.run([*flask, "users", "seed", str(users)], check=True, **command)
-        rate = users / (time.perf_counter() - started)
-        create = [*flask, "users", "create-superuser", "--username", "bench", "--email", "bench@example.org", "--password-stdin"]
-        subprocess.run(create, input=PASSWORD.encode(), stdout=subprocess.DEVNULL, check=True, **command)
-        with closing(psycopg2.connect(database_url)) as connection:
+        rate = None
+        with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
             connection.autocommit = True
-            connection.cursor().execute("VACUUM ANALYZE users")
-        with servers.gunicorn(environment, workers=2) as server:
-            yield server.url, database_url, rate
+            cursor.execute("SELECT FROM users LIMIT 1")
+            if cursor.rowcount == 0:
+                started = time.perf_counter()
+                subprocess.run([*flask, "users", "seed", str(users)], check=True, **command)
+                rate = users / (time.perf_counter() - started)
+                create = ["users", "create-superuser", "--username", "bench", "--email", "bench@example.org", "--password-stdin"]
+                subprocess.run([*flask, *create], input=PASSWORD.encode(), stdout=subprocess.DEVNULL, check=True, **command)
+            cursor.execute("VACUUM ANALYZE users")
+        yield url, rate
     finally:
         embedded.stop(home)
-        shutil.rmtree(home, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def query(path: str, database_url: str, *values: Any) -> list[tuple[Any, ...]]:
+    with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute(path, values)
+        return cursor.fetchall()
+
+
+def token(url: str) -> str:
+    log_in = Request("/api/v1/auth/login", "POST", {"username": "bench", "password": PASSWORD})
+    return str(Client(url, {"Content-Type": "application/json"})(log_in)[2]["access_token"])
 
 
 def cookie(url: str) -> str:
@@ -126,43 +96,61 @@ def cookie(url: str) -> str:
     jar = CookieJar()
     browser = build_opener(HTTPCookieProcessor(jar))
     form = browser.open(f"{url}/login").read().decode()
-    token = form.partition('name="csrf_token" value="')[2].partition('"')[0]
-    fields = {"csrf_token": token, "username": "bench", "password": PASSWORD}
+    csrf_token = form.partition('name="csrf_token" value="')[2].partition('"')[0]
+    fields = {"csrf_token": csrf_token, "username": "bench", "password": PASSWORD}
     browser.open(f"{url}/login", urlencode(fields).encode()).read()
     return "; ".join(f"{entry.name}={entry.value}" for entry in jar)
 
 
-def lists(bench: Bench, users: int) -> None:
-    api = "/api/v1/users"
-    for name, query in {
-        "list, first page": "",
-        "list, is_active=false": "?is_active=false",
-        "list, is_superuser=true, by username": "?is_superuser=true&sort_by=username&sort_order=asc",
-        "list, inactive superusers, by e-mail": "?is_active=false&is_superuser=true&sort_by=email",
-        "list, by e-mail": "?sort_by=email&sort_order=asc",
-    }.items():
-        bench.measure(name, 10, lambda query=query: ("GET", api + query, None))
-    cursors = {}
-    for sort in ("created_at", "username", "email"):
-        path = f"{api}?sort_by={sort}&size=100"
-        for _ in range(20):
-            path = f"{api}?sort_by={sort}&size=100&cursor={quote(bench.client('GET', path)[2]['next_cursor'])}"
-        cursors[sort] = path
-    for sort, path in cursors.items():
-        bench.measure(f"list by cursor, by {sort}", 10, lambda path=path: ("GET", path, None))
-    pages = max(1, users // 50)
-    for part, number in {"middle": pages // 2, "last": pages}.items():
-        bench.measure(
-            f"list by page, the {part} of {pages:,}, by created_at", 40, lambda n=number: ("GET", f"{api}?page={n}", None), 20
-        )
-    for number in (min(1000, pages), pages):
-        path = f"{api}?page={number}&sort_by=username"
-        bench.measure(f"list by page {number:,}, by username", 40, lambda path=path: ("GET", path, None), 20)
+def single_requests(figures: Figures, client: Client, users: int) -> None:
+    figures.measure(client, "statistics, cached", 2, lambda: Request("/api/v1/dashboard/stats"))
+    figures.measure(client, "sign-ups of 30 days", None, lambda: Request("/api/v1/dashboard/signups"))
+    figures.measure(client, "GET one user", 4, lambda: Request(f"{API}/{random.randint(1, users)}"))
+
+    def change() -> Request:
+        return Request(f"{API}/{random.randint(1, users)}", "PATCH", {"full_name": f"{secrets.token_hex(4)} Bench"})
+
+    def create() -> Request:
+        name = f"bench-{secrets.token_hex(8)}"
+        return Request(f"{API}/bulk", "POST", [{"username": name, "email": f"{name}@example.org"}])
+
+    figures.measure(client, "PATCH one user", 10, change, WRITES)
+    figures.measure(client, "create one user, without hashing", 5, create, WRITES)
 
 
-def searches(bench: Bench, sample: list[tuple[str, str, str]]) -> None:
-    api = "/api/v1/users?search="
-    username, email, full_name = sample[0]
+def pages(figures: Figures, client: Client) -> None:
+    figures.measure(client, "the dashboard page", 30, lambda: Request("/dashboard"))
+    figures.measure(client, "the page of users", None, lambda: Request("/dashboard/users"))
+
+
+def lists(figures: Figures, client: Client) -> None:
+    figures.measure(client, "list, first page", 10, lambda: Request(API))
+    chosen = [f"{states}{order}" for states, order in product(STATES, ORDERS)]
+    first = ((name, Request(f"{API}?size=50{name}")) for name in chosen)
+    figures.measure_slowest(client, "list, any filter and order", 10, first)
+    figures.measure_slowest(client, "list by cursor, far into it", 10, ((name, _cursor(client, name)) for name in chosen))
+    last = client(Request(API))[2]["pages"]
+    for part, number in {"the middle": max(1, last // 2), "the last": last}.items():
+        path = f"{API}?page={number}"
+        figures.measure(client, f"list by page, {part} of {last:,}, by created_at", 40, lambda path=path: Request(path))
+    far = min(1000, last)
+    ends = product((far, last - far + 1, last), ORDERS[2:])
+    requests = ((f"page {number:,}{order}", Request(f"{API}?page={number}{order}")) for number, order in ends)
+    figures.measure_slowest(client, "list by page, by name, of the first and last 1,000", 40, requests)
+    middle = Request(f"{API}?page={max(1, last // 2)}&sort_by=username")
+    figures.measure(client, f"list by page, the middle of {last:,}, by username", None, lambda: middle)
+
+
+def _cursor(client: Client, chosen: str) -> Request:
+    """A request that goes on from the middle of a list by sign-up, or from page 1,000 of one by name."""
+    pages = client(Request(f"{API}?size=50{chosen}"))[2]["pages"]
+    page = max(1, pages // 2 if "created_at" in chosen else min(1000, pages - 1))
+    cursor = client(Request(f"{API}?size=50{chosen}&page={page}"))[2]["next_cursor"]
+    return Request(f"{API}?size=50{chosen}" + (f"&cursor={quote(cursor)}" if cursor else ""))
+
+
+def searches(figures: Figures, client: Client, sample: tuple[str, str, str]) -> None:
+    username, email, full_name = sample
     terms = {
         "a whole username": username,
         "a whole e-mail": email,
@@ -177,29 +165,59 @@ def searches(bench: Bench, sample: list[tuple[str, str, str]]) -> None:
         "non-Latin (สมช)": "สมช",
     }
     for name, term in terms.items():
-        bench.measure(f"search: {name}", 60, lambda term=term: ("GET", api + quote(term), None), 50)
-    maria = quote("maria")
-    by_email = "&sort_by=email&sort_order=asc"
-    for suffix in ("&sort_by=username", by_email, "&is_superuser=true", "&is_active=false" + by_email):
-        bench.measure(f"search: maria{suffix}", 60, lambda suffix=suffix: ("GET", api + maria + suffix, None), 50)
+        figures.measure(client, f"search: {name}", 60, lambda term=term: Request(f"{API}?search={quote(term)}"))
     for term in ("a", "q8", "ж", "x_", "~"):
-        bench.measure(f"search: short ({term})", 100, lambda term=term: ("GET", api + quote(term), None), 50)
+        figures.measure(client, f"search: short ({term})", 100, lambda term=term: Request(f"{API}?search={quote(term)}"))
+    more = [
+        "mar",
+        "smith",
+        "garcia",
+        "lindstrom",
+        "maria.",
+        "ann",
+        "Мария",
+        "@example.org",
+        "university",
+        "john_",
+        "-1",
+        "e.o",
+        "xyz",
+    ]
+    long_terms = [*terms.values(), *more]
+    for what, target, sought in (("search", 60, long_terms), ("short search", 100, SHORT_TERMS)):
+        chosen = [f"{quote(term)}{states}{order}" for term, states, order in product(sought, STATES, ORDERS)]
+        figures.measure_slowest(
+            client, f"{what}, any filter and order", target, ((name, Request(f"{API}?search={name}")) for name in chosen)
+        )
 
 
-def naive(bench: Bench, database_url: str, users: int) -> None:
-    with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
-        started = time.perf_counter()
-        cursor.execute("SELECT count(*), count(*) FILTER (WHERE is_active), count(*) FILTER (WHERE is_superuser) FROM users")
-        bench.note("naive: COUNT(*) FILTER over the table", None, (time.perf_counter() - started) * 1000, None, "ms")
-        if users <= 1_000_000:
-            started = time.perf_counter()
-            cursor.execute("SELECT is_active, is_superuser, created_at FROM users")
-            rows = cursor.fetchall()
-            sum(1 for active, _, _ in rows if active)
-            bench.note("naive: all rows in memory", None, (time.perf_counter() - started) * 1000, None, "ms")
+def naive(figures: Figures, database_url: str) -> None:
+    started = time.perf_counter()
+    query("SELECT count(*), count(*) FILTER (WHERE is_active), count(*) FILTER (WHERE is_superuser) FROM users", database_url)
+    figures.note("naive: COUNT(*) FILTER over the table", None, (time.perf_counter() - started) * 1000)
+    started = time.perf_counter()
+    rows = query("SELECT is_active, is_superuser, created_at FROM users", database_url)
+    sum(1 for active, _, _ in rows if active)
+    figures.note("naive: all rows in memory", None, (time.perf_counter() - started) * 1000)
 
 
-def throughput(bench: Bench, url: str, authorization: str) -> None:
+def sizes(figures: Figures, database_url: str) -> None:
+    """What the table and its indexes take on the disk."""
+    figures.note("size of the table of users", None, _megabytes("users", database_url), unit="MB")
+    indexes = query(
+        "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'users'::regclass ORDER BY indexrelid::regclass::text",
+        database_url,
+    )
+    for (name,) in indexes:
+        figures.note(f"size of {name}", None, _megabytes(name, database_url), unit="MB")
+
+
+def _megabytes(relation: str, database_url: str) -> float:
+    [(size,)] = query("SELECT pg_table_size(%s::regclass)", database_url, relation)
+    return float(size) / 1e6
+
+
+def throughput(figures: Figures, url: str, authorization: str) -> None:
     """Requests per second of some routes, as shares of a bare Flask route in the same run."""
     if not shutil.which("wrk"):
         print("throughput: left out, there is no wrk")
@@ -223,69 +241,63 @@ def throughput(bench: Bench, url: str, authorization: str) -> None:
         config.touch()  # not the service's, which wants the service's application
         with servers.gunicorn({"PYTHONPATH": folder}, app="bare:app", options=("-c", str(config))) as server:
             bare = rate(server.url + "/health/live")
-        bench.note("bare Flask route", None, bare, None, "/s")
-        log_ins = rate(url + "/api/v1/auth/login", "-s", str(log_in))
-        bench.note("log-ins", 60, log_ins, None, "/s", at_least=True)
-    paths = {
-        "/api/v1/dashboard/stats": 0.40,
-        "/api/v1/users/1": 0.30,
-        "/api/v1/users": 0.16,
-        "/api/v1/users?search=lindstrom": 0.08,
-    }
+        figures.note("bare Flask route", None, bare, unit="/s")
+        figures.note("log-ins", 60, rate(url + "/api/v1/auth/login", "-s", str(log_in)), unit="/s", at_least=True)
+    paths = {"/api/v1/dashboard/stats": 0.40, f"{API}/1": 0.30, API: 0.16, f"{API}?search=lindstrom": 0.08}
     for path, target in paths.items():
-        found = rate(url + path)
-        missed = "  MISSED" if found / bare < target else ""
-        print(f"{path:<58}{'≥ ' + str(target):>8} {found / bare:>10.2f} of bare, {found:.0f}/s{missed}", flush=True)
-        bench.rows.append({"what": f"throughput {path}", "target": target, "share": round(found / bare, 3), "unit": "of bare"})
+        figures.note(f"requests per second: {path}", target, rate(url + path) / bare, unit="of bare", at_least=True)
+
+
+def machine(database_url: str) -> dict[str, Any]:
+    """What the figures were measured on."""
+    processors = [
+        line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    [(version,)] = query("SELECT current_setting('server_version')", database_url)
+    return {
+        "processor": processors[0] if processors else platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "postgresql": version,
+    }
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--users", type=int, default=1_000_000)
     arguments.add_argument("--json", type=Path, help="where to write the figures")
+    arguments.add_argument("--home", type=Path, help="a state folder that is kept, for another run with the same users")
     chosen = arguments.parse_args()
-    users: int = chosen.users
-    with service(users) as (url, database_url, rate):
-        print(f"{users:,} users, loaded at {rate:,.0f}/s; Python {platform.python_version()}, {os.cpu_count()} cores\n")
-        print(f"{'':<58}{'target':>8} {'median':>10} {'p99':>9}")
-        client = Client(url)
-        token = client("POST", "/api/v1/auth/login", {"username": "bench", "password": PASSWORD})[2]["access_token"]
-        client.headers["Authorization"] = f"Bearer {token}"
-        bench = Bench(client)
-        bench.rows.append({"what": "users seed", "median": round(rate), "unit": "/s"})
-        with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
-            from_the_middle = "FROM users WHERE id >= %s AND full_name IS NOT NULL ORDER BY id LIMIT 1"
-            cursor.execute(f"SELECT username, email, full_name {from_the_middle}", (users // 2,))
-            sample = cursor.fetchall()
-        bench.measure("statistics, cached", 2, lambda: ("GET", "/api/v1/dashboard/stats", None))
-        bench.measure("sign-ups of 30 days", None, lambda: ("GET", "/api/v1/dashboard/signups", None))
-        bench.measure("GET one user", 4, lambda: ("GET", f"/api/v1/users/{random.randint(1, users)}", None))
-        bench.measure("PATCH one user", 10, lambda: ("PATCH", f"/api/v1/users/{users // 3}", {"full_name": str(random.random())}))
-        serial = iter(range(10**9))
-
-        def create() -> tuple[str, str, Any]:
-            number = next(serial)
-            return "POST", "/api/v1/users/bulk", [{"username": f"bench-{number}", "email": f"bench-{number}@example.org"}]
-
-        bench.measure("create one user, without hashing", 5, create)
-        page = Bench(Client(url))
-        page.client.headers, page.rows = {"Cookie": cookie(url)}, bench.rows
-        page.measure("the dashboard page", 30, lambda: ("GET", "/dashboard", None))
-        page.measure("the page of users", None, lambda: ("GET", "/dashboard/users", None))
-        lists(bench, users)
-        searches(bench, sample)
-        environment = {"DATABASE_URL": database_url, "ROLLCALL_RATE_LIMIT_ENABLED": "false", "ROLLCALL_CACHE_ENABLED": "false"}
-        with servers.gunicorn(environment) as uncached:
-            cold = Bench(Client(uncached.url))
-            cold.client.headers, cold.rows = client.headers, bench.rows
-            cold.measure("statistics, cold", 6, lambda: ("GET", "/api/v1/dashboard/stats", None))
-        naive(bench, database_url, users)
-        throughput(bench, url, client.headers["Authorization"])
-        if chosen.json:
-            machine = {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count()}
-            chosen.json.write_text(
-                json.dumps({"users": users, "machine": machine, "figures": bench.rows}, indent=1, ensure_ascii=False)
-            )
+    settings = {"ROLLCALL_RATE_LIMIT_ENABLED": "false"}
+    figures = Figures()
+    with database(chosen.users, chosen.home) as (database_url, rate):
+        settings["DATABASE_URL"] = database_url
+        described = machine(database_url)
+        print(f"{chosen.users:,} users; {', '.join(f'{name} {value}' for name, value in described.items())}\n")
+        print(f"{'':<62}{'target':>8} {'median':>10} {'p99':>9}")
+        if rate:
+            figures.note("users seed", None, rate, unit="/s")
+        from_the_middle = "FROM users WHERE id >= %s AND full_name IS NOT NULL ORDER BY id LIMIT 1"
+        [sample] = query(f"SELECT username, email, full_name {from_the_middle}", database_url, chosen.users // 2)
+        with servers.gunicorn(settings) as server:
+            authorization = f"Bearer {token(server.url)}"
+            headers = {"Content-Type": "application/json", "Authorization": authorization}
+            client = Client(server.url, headers)
+            single_requests(figures, client, chosen.users)
+            pages(figures, Client(server.url, {"Cookie": cookie(server.url)}))
+            with servers.gunicorn(settings | {"ROLLCALL_CACHE_ENABLED": "false"}) as uncached:
+                cold = Client(uncached.url, headers)
+                figures.measure(cold, "statistics, cold", 6, lambda: Request("/api/v1/dashboard/stats"))
+            lists(figures, client)
+            searches(figures, client, sample)
+            throughput(figures, server.url, authorization)
+        naive(figures, database_url)
+        sizes(figures, database_url)
+    if chosen.json:
+        report = {"users": chosen.users, "machine": described, "figures": figures.rows}
+        chosen.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

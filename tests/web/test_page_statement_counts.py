@@ -29,7 +29,6 @@ PAGES = [
     ("/dashboard/system", 2),
     ("/profile", 3),
     ("/profile/password", 1),
-
 ]
 
 # Nobody has logged in, or there is nothing to show: who would ask is not there.
