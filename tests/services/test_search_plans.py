@@ -63,6 +63,7 @@ def cost(many, monkeypatch):
     bounds = {
         "WINDOW": 50,
         "WINDOW_BY_NAME": 100,
+        "WINDOW_OF_FEW": 300,
         "WINDOW_BY_SAMPLE": 500,
         "SLICE": 200,
         "MANY": 200,

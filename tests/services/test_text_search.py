@@ -73,7 +73,7 @@ def session(people):
 @pytest.fixture(params=[10, 30])
 def narrow(monkeypatch, request):
     """Windows so narrow that a search among these few people needs all its means; with the wider one it meets all superusers."""
-    bounds = {"WINDOW": 3, "WINDOW_BY_NAME": 5, "WIDE": request.param, "SLICE": 2, "MANY": 100}
+    bounds = {"WINDOW": 3, "WINDOW_BY_NAME": 5, "WINDOW_OF_FEW": 7, "WIDE": request.param, "SLICE": 2, "MANY": 100}
     bounds |= {"COUNT_AT_MOST": 20, "FEW": 2, "SAMPLE": 20}
     for bound, rows in bounds.items():
         monkeypatch.setattr(text_search, bound, rows)

@@ -151,11 +151,16 @@ RECORD = tuple(_users.c[name] for name in UserRecord._fields)
 Index("ix_users_is_active", User.is_active, User.created_at, User.id)
 Index("ix_users_is_superuser", User.is_superuser, User.created_at, User.id)
 Index("ix_users_created_at", User.created_at, User.id)
+# Few among few: not to be looked for among all superusers.
+Index("ix_users_inactive_superusers", User.created_at, User.id, postgresql_where=User.is_superuser & ~User.is_active)
 # The names are unique without regard to case. Superusers and inactive users are few: in the order of all names they would be
-# far between. Each index includes what a list filters by, so that rows are skipped without a visit to the table, and the name
-# itself, which PostgreSQL wants to have for that.
+# far between. Each index includes what a list filters by and a search looks at, so that rows are passed over without a visit to
+# the table, and the name itself, which PostgreSQL wants to have for that.
 for _column, _key in (("username", _USERNAME_LOWER), ("email", _EMAIL_LOWER)):
-    _options: dict[str, Any] = {"postgresql_include": [_column, "id", "is_active", "is_superuser"], "_table": _users}
+    _options: dict[str, Any] = {
+        "postgresql_include": [_column, "id", "is_active", "is_superuser", "search_text"],
+        "_table": _users,
+    }
     Index(f"uq_users_{_column}", _key, unique=True, **_options)
     Index(f"ix_users_superusers_by_{_column}", _key, postgresql_where=User.is_superuser, **_options)
     Index(f"ix_users_inactive_by_{_column}", _key, postgresql_where=~User.is_active, **_options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ LOOK_UP = 5_000
 CROWDS = 8
 
 _LETTERS = " " + USUAL  # the index fills short names up with spaces
-_LAST = "\U0010ffff"  # comes after everything that goes on after the same beginning
+LAST = "\U0010ffff"  # comes after everything that goes on after the same beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,9 @@ def choose(sample: Sample, needed: int, *, descending: bool, start: str | None) 
     # Before as many of the sample as are needed there are surely enough.
     sure = names[needed - 1][:BEGINNINGS] if len(names) >= needed else None
     enough = None if sure is None and start is None else _beginnings(start, sure, descending=descending)
-    # Twice as many as needed should lie before the place, and no less than a few of the sample, since it is one of chance.
-    rank = min(needed, 2 + math.ceil(2 * needed * sample.share))
+    # Three times as many as needed should lie before the place, since the sample is one of chance. Of a common term there are
+    # many more before the first of the sample, and all who come before it have to be passed over.
+    rank = min(needed, 1 + int(3 * needed * sample.share))
     if len(names) < rank:
         return Jump("", [], [], enough)
     name = names[rank - 1]
@@ -70,15 +70,15 @@ def choose(sample: Sample, needed: int, *, descending: bool, start: str | None) 
     for zone in zones:
         if (rank + sum(other.startswith(zone) for other in names[rank:])) / sample.share <= LOOK_UP:
             before = _beginnings(start, zone, descending=descending)
-            return Jump(zone if descending else zone + _LAST, _among(crowds, before), crowds, enough)
+            return Jump(zone if descending else zone + LAST, _among(crowds, before), crowds, enough)
     # So many begin like this that they had better be read from there, in order.
     before = _beginnings(start, zone, descending=descending, without=zone)
-    return Jump(zone + _LAST if descending else zone, _among(crowds, before), crowds, enough)
+    return Jump(zone + LAST if descending else zone, _among(crowds, before), crowds, enough)
 
 
 def _crowds(sample: Sample) -> list[str]:
     """The beginnings that so many of the sample's names have that all others who match are few enough to be looked up."""
-    for length in range(BEGINNINGS, 0, -1):
+    for length in range(BEGINNINGS, 2, -1):
         crowds = Counter(name[:length].ljust(length) for name in sample.names).most_common(CROWDS)
         others = len(sample.names)
         for count, (_, size) in enumerate(crowds, 1):

@@ -23,16 +23,18 @@ _FORM = "translate(lower(:term), :gaps, :letters)"
 
 
 def _grams(form: str) -> str:
-    """The n-grams by which a term is looked up: all of three characters, or the term itself if it is shorter.
+    """The n-grams by which a term is looked up: of three characters, or the term itself if it is shorter.
 
-    Of a long term every third and the last will do, which have all of its characters: to look up the others would only cost time.
-    The planner works them out where it knows the term.
+    Each is one more long list to go through. Of a long term every third and the last will do, which have all of its characters;
+    of a shorter one, two of three, so that each begins with a character of the one before (``mar``, ``rin`` and ``ina``, which
+    ``martina`` does not have). The planner works them out where it knows the term.
     """
-    cuts = [f"regexp_replace(substr({form}, {start}), '(...)|..?$', '\\1 ', 'g')" for start in range(1, LONGEST_GRAM + 1)]
+    cuts = [f"regexp_replace(substr({form}, {start}), '(...)|..?$', '\\1 ', 'g')" for start in (1, LONGEST_GRAM)]
+    last = f"right({form}, {LONGEST_GRAM})"
     return f"""('''' || regexp_replace(CASE
                 WHEN length({form}) < {LONGEST_GRAM} THEN {form}
-                WHEN length({form}) < {_LONG} THEN btrim({" || ".join(cuts)})
-                ELSE {cuts[0]} || right({form}, {LONGEST_GRAM})
+                WHEN length({form}) < {_LONG} THEN {" || ".join(cuts)} || {last}
+                ELSE {cuts[0]} || {last}
             END, ' +', ''' & ''', 'g') || '''')::tsquery"""
 
 
@@ -127,7 +129,8 @@ def window(shape: Shape, where: str, enough: str, *, rows: str = "window", by_ag
     inside = shape.rare or (shape.filtered[0] if by_age and shape.filtered else "true")
     # Names are unique: to sort by the id too would only cost time.
     order = f"created_at {shape.direction}, id {shape.direction}" if by_age else f"key {shape.direction}"
-    columns = ", ".join(["id", "created_at", f"{shape.key} AS key", "search_text", *STATES])
+    # No more columns than the index has of them by name, so that it is read alone.
+    columns = ", ".join(["id", *(["created_at"] if by_age else []), f"{shape.key} AS key", "search_text", *STATES])
     return f"""
         SELECT id, key FROM (
             SELECT {columns} FROM users WHERE {where} AND {inside} ORDER BY {order} LIMIT :{rows}

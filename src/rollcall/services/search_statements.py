@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from rollcall.infra.reading import Statement
 from rollcall.models import UserRecord
-from rollcall.models.user import NAME_BEGINNINGS
+from rollcall.models.user import NAME_BEGINNINGS, UNUSUAL
+from rollcall.services.name_jumps import LAST
 from rollcall.services.search_shapes import ASKED, Shape, window
 from rollcall.services.search_walk import met, walk
 
@@ -43,8 +44,7 @@ def by_age(shape: Shape) -> Statement:
 
 @cache
 def sample(shape: Shape) -> Statement:
-    """All who match, or some of the newest, in no order: key and id, whether that is all, in which part of all days they are, and
-    how many users there are.
+    """All who match, or some of the newest, in no order: key and id, whether that is all, in which part of all days they are.
 
     Parameters: ``enough``, so many are met unless all are; ``few``, which is a sample if the window has so many. The shape is of
     a search by name without a place.
@@ -60,7 +60,7 @@ def sample(shape: Shape) -> Statement:
             WHEN {in_window} THEN least(1, :window / users)
             ELSE least(1, (1 + extract(epoch FROM newest - edge)) / (1 + extract(epoch FROM newest - oldest)))
                 * least(1, CAST(:enough AS numeric) / total)
-        END::float AS share, users
+        END::float AS share
         FROM ({met("met", f"(SELECT read FROM met_all) OR {in_window} AND NOT (SELECT is_whole FROM whole)")}) AS met,
             whole, met_total, met_pace, reached
         LIMIT CASE WHEN (SELECT is_whole FROM whole) THEN NULL ELSE :enough END
@@ -99,8 +99,14 @@ def by_name(shape: Shape) -> Statement:
         text(f"""
         WITH {ASKED},
         near AS MATERIALIZED ({window(shape, shape.beyond, "needed")}),
+        -- Those that nobody's name has are many, and the index would look at each again for every user that it passes.
+        held AS MATERIALIZED (
+            SELECT array_agg(beginning) AS beginnings FROM unnest(CAST(:before AS text[])) AS beginning
+            WHERE beginning = '{UNUSUAL}'
+                OR EXISTS (SELECT FROM users WHERE {shape.key} >= rtrim(beginning) AND {shape.key} < beginning || '{LAST}')
+        ),
         upto AS MATERIALIZED (
-            {looked_up} AND {beginnings} && :before AND :jumps AND {start}
+            {looked_up} AND {beginnings} && (SELECT beginnings FROM held) AND :jumps AND {start}
             UNION {columns} WHERE {shape.nearly_apart} AND :jumps AND {start}
         ),
         before AS MATERIALIZED (SELECT id, key FROM upto WHERE key {there} :jump AND {beyond}),

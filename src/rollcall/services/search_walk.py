@@ -6,7 +6,7 @@ Parameters beside the term's: ``window``, the rows of the list that are read fir
 
 from __future__ import annotations
 
-from rollcall.models.user import SIGN_UP_DAY
+from rollcall.models.user import SIGN_UP_DAY, STATES
 from rollcall.services.search_shapes import NAMES, Shape, window
 
 # A walk's first slice has at most so many days, and later slices at most so many times the days of the first.
@@ -54,7 +54,10 @@ def walk(shape: Shape, name: str, enough: str, needed: str) -> str:
             ) AS moments, (SELECT greatest(1, reltuples) AS users FROM pg_class WHERE oid = 'users'::regclass) AS size
         ),
         {name}_far AS MATERIALIZED (
-            SELECT id, {shape.key} AS key, created_at FROM users WHERE {shape.indexed} AND {shape.beyond} AND {too_few}
+            SELECT id, key, created_at FROM (
+                SELECT id, {shape.key} AS key, created_at, {", ".join(STATES)} FROM users
+                WHERE {shape.nearly} AND {shape.beyond} AND {too_few} OFFSET 0
+            ) AS looked_up WHERE {" AND ".join(["true", *shape.filtered])}
         ),
         {name}_walk AS (
             SELECT CAST({":edge" if shape.placed else edge} AS timestamptz) AS edge, days AS width, {_GROWTH} * days AS widest,

@@ -49,16 +49,18 @@ COUNT_AT_MOST = 200
 SLICE = 16_384
 # A term with no more matches is rare: a walk that has come so far looks at all of them at once, which takes some 30 ms.
 MANY = 10_000
-# Rows of the list that are read before the index is asked. By sign-up they lie together; by name they do not, and it costs
-# some 5 ms to find a term in this way that one user in forty has. As many more may be read where the sample promises enough.
+# Rows of the list that are read before the index is asked: by sign-up in the table, where they lie together; by name in their
+# index, some 0.3 µs each. There the index of the search takes longer, most of all among superusers or inactive users, who are
+# few: it goes through all users of these names. And as many may be read from where the sample promises enough.
 WINDOW = 1_000
-WINDOW_BY_NAME = 2_000
-WINDOW_BY_SAMPLE = 20_000
+WINDOW_BY_NAME = 20_000
+WINDOW_OF_FEW = 60_000
+WINDOW_BY_SAMPLE = 100_000
 # And so many of the superusers, if the term is a common one; few services have more of them.
 WIDE = 25_000
 # Matches that make a sample: in the window no fewer than this; and of what a walk has met, no more than that.
 FEW = 50
-SAMPLE = 1_000
+SAMPLE = 300
 TERM_MAX = 100
 
 _NOT_IN_A_TERM = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
@@ -156,7 +158,7 @@ def _by_name(session: Session, shape: Shape, asked: dict[str, Any], position: Po
     if position is not None:
         here = (position.key, position.id)
         places = [place for place in places if (place < here if shape.descending else place > here)]
-    is_whole, share, users = met[0][2:] if met else (True, 1, 0)
+    is_whole, share = met[0][2:] if met else (True, 1)
     if is_whole:
         return _users(session, places[asked["skip"] : needed]), _total(len(met))
     start = None if position is None else str(position.key)
@@ -166,15 +168,15 @@ def _by_name(session: Session, shape: Shape, asked: dict[str, Any], position: Po
         session,
         search_statements.by_name(shape),
         **asked,
-        window=WINDOW_BY_NAME + needed,
+        # Those in a crowd are far into the list.
+        window=(WINDOW if jump.crowds else WINDOW_OF_FEW if shape.rare else WINDOW_BY_NAME) + needed,
         needed=needed,
         jumps=bool(jump.name),
         jump=jump.name,
         before=jump.before,
         crowds=any_of(shape.sort_by, jump.crowds),
         enough=jump.enough,
-        # Twice the rows among which there are as many matches as are needed, if they are spread evenly.
-        further=max(WINDOW_BY_NAME, min(WINDOW_BY_SAMPLE, int(2 * needed * share * users / len(met)))),
+        further=WINDOW_BY_SAMPLE,
     )
     return [(UserRecord(*user), key) for key, *user in rows], _total(SAMPLE + 1)
 
