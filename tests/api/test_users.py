@@ -271,3 +271,17 @@ def test_plain_user_deletes_nobody_not_even_the_own_account(as_ann, ann, root, s
 def test_name_of_a_deleted_user_is_free_again(as_root, ann):
     as_root.delete(f"/users/{ann.id}")
     assert as_root.post("/users", json=BOB | {"username": "ann", "email": "ann@example.org"}).status_code == 201
+
+
+def test_the_longest_names_fit_into_every_index(as_root):
+    marks = "!#$%&'*+-/=?^_`{|}~"
+    local = (marks * 4)[:64]
+    domain = ".".join(["abcdefghijklmnopqrstuvwxyz0123456789-".ljust(59, "x")[:58] + "z"] * 3 + ["example"])
+    longest = {
+        "username": "_-" * 25,
+        "email": f"{local}@{domain}",
+        "full_name": "".join(chr(0x20000 + 37 * n) for n in range(100)),  # each four bytes, and none like another
+        "password": "a-fine-passphrase",
+    }
+    assert as_root.post("/users", json=longest).status_code == 201
+    assert as_root.get("/users?search=_-_-_&sort_by=email").json["total"] == 1

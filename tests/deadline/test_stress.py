@@ -91,12 +91,12 @@ def run(server: Server, observer: Observer, count: int, seed: int, clients: int 
             continue
         details = [detail["type"] for detail in reply.json["details"]] if reply.status == 504 else []
         outcomes[" ".join([str(reply.status), *details])] += 1
-        assert reply.status in {200, 504}, (path, reply)
+        assert reply.status in {200, 504}, f"{path} {reply}\n{server.log}"
         if key is not None and "outcome_unknown" not in details:
             assert (key in present) == (reply.status == 200 or "saved" in details), (path, reply)
 
     after = audit(server)
-    assert server.gunicorn.worker_pids() == workers
+    assert server.gunicorn.worker_pids() == workers, server.log
     for pid in after.keys() & before.keys():  # whom the kernel gave one of the audit's requests
         state = after[pid]
         assert state["checked_out"] == 0

@@ -28,7 +28,7 @@ from rollcall.services.user_fields import NewUser, new_user
 MAX_PROBLEMS: Final = 1_000
 """So many problems are kept; the others are counted."""
 PASSWORDS_PER_BATCH: Final = 64
-WRITING: Final = 150e-6
+WRITING: Final = 200e-6
 """Seconds for a row to be written with its entries in all indexes, as measured on two cores; for estimates."""
 
 Progress = Callable[[str, int, int | None], None]

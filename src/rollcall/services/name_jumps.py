@@ -11,8 +11,10 @@ from rollcall.models.user import BEGINNINGS, UNUSUAL, USUAL
 # Matches that are looked up at once, scattered over the table as they are: some 15 ms.
 LOOK_UP = 5_000
 # Nearly all who match may have one of so few beginnings of names. The index is then asked for those who have none of these: up
-# to where the crowds are in the order of names, it would have to go through all names.
+# to where the crowds are in the order of names, it would have to go through all names. Beginnings shorter than these are those of
+# so many that to leave them out takes as long.
 CROWDS = 8
+CROWD_BEGINNING = 3
 
 _LETTERS = " " + USUAL  # the index fills short names up with spaces
 LAST = "\U0010ffff"  # comes after everything that goes on after the same beginning
@@ -78,7 +80,7 @@ def choose(sample: Sample, needed: int, *, descending: bool, start: str | None) 
 
 def _crowds(sample: Sample) -> list[str]:
     """The beginnings that so many of the sample's names have that all others who match are few enough to be looked up."""
-    for length in range(BEGINNINGS, 2, -1):
+    for length in range(BEGINNINGS, CROWD_BEGINNING - 1, -1):
         crowds = Counter(name[:length].ljust(length) for name in sample.names).most_common(CROWDS)
         others = len(sample.names)
         for count, (_, size) in enumerate(crowds, 1):

@@ -10,14 +10,14 @@ list is ordered by, coarsely, and a search goes through the order piece by piece
 - Some slices tell how common the term is. What they show to be rare is looked up at once, without any more slices.
 - The same walk counts: it ends where more than ``COUNT_AT_MOST`` have been found, and else has met all users that match.
 - In the order of names the same walk comes first. If it has met all that match they are sorted, and that is all. Otherwise
-  they are a *sample*. The list is read from its start; if that does not fill the page, the sample tells at which name there
-  are likely enough matches: the list is read from there, and what comes before there is looked up in the index, which knows
-  how names begin. Where nearly all who match have names that begin alike (``maria`` by e-mail address), these would be all
-  names up to there, so it is asked for the others who match instead. What is found does not depend on the guess: where it was
-  wrong, everything that can be on the page is looked up.
+  they are a *sample*. The list is read from its start, in an index that includes what is searched; if that does not fill the
+  page, the sample tells at which name there are likely enough matches: the list is read from there, and what comes before there
+  is looked up in the index of the search, which knows how names begin. Where nearly all who match have names that begin alike
+  (``maria`` by e-mail address), these would be all names up to there, so it is asked for the others who match instead. What is
+  found does not depend on the guess: where it was wrong, everything that can be on the page is looked up.
 
-The worst that remains is a term that hundred thousands have, far into the order of names, and users who all signed up on
-the same day, which is one slice (docs/PERFORMANCE.md has figures).
+The worst that remains is a term whose first matches are far into the order of names, and users who all signed up on the same
+day, which is one slice (docs/PERFORMANCE.md has figures).
 """
 
 from __future__ import annotations
