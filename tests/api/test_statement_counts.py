@@ -56,7 +56,7 @@ def people(make_user, ann):
 def test_endpoint_sends_these_statements(as_root, people, statements, method, path, body, count):
     answer = as_root(method, "/" + path.format(**people), json=body)
     assert answer.status_code < 300, answer.text
-    assert answer.data is not None  # what is streamed has been read
+    answer.get_data()  # what is streamed is read with the statements of the export
     assert len(statements) == count, "\n".join(statements)
 
 

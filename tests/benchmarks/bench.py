@@ -80,15 +80,15 @@ def database(users: int, kept: Path | None) -> Iterator[tuple[str, float | None]
             shutil.rmtree(home, ignore_errors=True)
 
 
-def query(path: str, database_url: str, *values: Any) -> list[tuple[Any, ...]]:
+def query(sql: str, database_url: str, *values: Any) -> list[tuple[Any, ...]]:
     with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
-        cursor.execute(path, values)
+        cursor.execute(sql, values)
         return cursor.fetchall()
 
 
 def token(url: str) -> str:
     log_in = Request("/api/v1/auth/login", "POST", {"username": "bench", "password": PASSWORD})
-    return str(Client(url, {"Content-Type": "application/json"})(log_in)[2]["access_token"])
+    return str(Client(url, {"Content-Type": "application/json"})(log_in)[1]["access_token"])
 
 
 def cookie(url: str) -> str:
@@ -129,7 +129,7 @@ def lists(figures: Figures, client: Client) -> None:
     first = ((name, Request(f"{API}?size=50{name}")) for name in chosen)
     figures.measure_slowest(client, "list, any filter and order", 10, first)
     figures.measure_slowest(client, "list by cursor, far into it", 10, ((name, _cursor(client, name)) for name in chosen))
-    last = client(Request(API))[2]["pages"]
+    last = client(Request(API))[1]["pages"]
     for part, number in {"the middle": max(1, last // 2), "the last": last}.items():
         path = f"{API}?page={number}"
         figures.measure(client, f"list by page, {part} of {last:,}, by created_at", 40, lambda path=path: Request(path))
@@ -143,9 +143,9 @@ def lists(figures: Figures, client: Client) -> None:
 
 def _cursor(client: Client, chosen: str) -> Request:
     """A request that goes on from the middle of a list by sign-up, or from page 1,000 of one by name."""
-    pages = client(Request(f"{API}?size=50{chosen}"))[2]["pages"]
+    pages = client(Request(f"{API}?size=50{chosen}"))[1]["pages"]
     page = max(1, pages // 2 if "created_at" in chosen else min(1000, pages - 1))
-    cursor = client(Request(f"{API}?size=50{chosen}&page={page}"))[2]["next_cursor"]
+    cursor = client(Request(f"{API}?size=50{chosen}&page={page}"))[1]["next_cursor"]
     return Request(f"{API}?size=50{chosen}" + (f"&cursor={quote(cursor)}" if cursor else ""))
 
 
