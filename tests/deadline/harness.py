@@ -138,6 +138,14 @@ class Server:
         return self.gunicorn.log.read_text()
 
 
+def in_background(call: Callable[[], Reply]) -> tuple[threading.Thread, list[Reply]]:
+    """Begin a request: the thread to wait for, and where its reply will be."""
+    replies: list[Reply] = []
+    thread = threading.Thread(target=lambda: replies.append(call()))
+    thread.start()
+    return thread, replies
+
+
 @contextlib.contextmanager
 def serve(
     gates: dict[str, Gate], database: str, *, limit: float = 1.0, workers: int = 1, app: str = "stuck:app", **environ: str

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 import pytest
 
-from deadline.harness import Observer, Server
+from deadline.harness import Observer, Server, in_background
 
 
 @pytest.mark.parametrize("seconds", [0.96, 0.999])
@@ -22,6 +24,25 @@ def test_no_commit_begins_without_time_for_it(server: Server, observer: Observer
     reply = server.get("write?key=too-late&python=0.985")
     assert (reply.status, reply.json["details"]) == (504, [])
     assert not observer.has("too-late")
+
+
+def test_rollback_is_not_cancelled_for_want_of_time(server: Server, observer: Observer) -> None:
+    # Some 15 ms before the deadline nothing is committed any more. A cancel at the deadline may come upon that ROLLBACK, whose
+    # error would be a 500 in the place of the 504; a connection that was sent one is not used again.
+    thread, replies = in_background(lambda: server.get("write?key=rolled-back&python=0.985"))
+    time.sleep(0.5)
+    ((backend, *_),) = observer.busy()
+    time.sleep(0.4)
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        time.sleep(0.13)
+    finally:
+        os.kill(backend, signal.SIGCONT)
+    thread.join()
+    assert (replies[0].status, replies[0].json["details"]) == (504, [])
+    assert not observer.has("rolled-back")
+    assert server.get("answer").body == b"42"
+    assert observer.query("SELECT state FROM pg_stat_activity WHERE pid = %s", backend) == [("idle",)]
 
 
 def test_commit_that_does_not_end(server: Server, observer: Observer) -> None:

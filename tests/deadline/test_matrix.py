@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import psycopg2
 import pytest
 
-from deadline.harness import Gate, Observer, Reply, Server
+from deadline.harness import Gate, Observer, Reply, Server, in_background
 
 LATEST = 1.25
 
@@ -81,13 +79,6 @@ def test_lock_wait(server: Server, observer: Observer, same_worker: None, path: 
         assert observer.query("SELECT pid FROM pg_locks WHERE NOT granted") == []
         holder.rollback()
     holder.close()
-
-
-def in_background(call: Any) -> tuple[threading.Thread, list[Reply]]:
-    replies: list[Reply] = []
-    thread = threading.Thread(target=lambda: replies.append(call()))
-    thread.start()
-    return thread, replies
 
 
 def working_backend(observer: Observer) -> int:

@@ -76,9 +76,10 @@ def _allowance(connection: Any, budget: Budget | None) -> tuple[float | None, bo
         return (CONNECT_LIMIT if left is None else min(CONNECT_LIMIT, max(left, 0.0))), False
     if left is None:
         return None, False
-    if left <= 0:
-        # A statement does not begin past the deadline (_before_statement): this is the clean-up.
-        return CLEANUP_LIMIT, False
+    if left <= 0 or connection.rolls_back:
+        # A statement does not begin past the deadline (_before_statement): this is the clean-up. A cancel that came upon a
+        # ROLLBACK would be an error of its own, and take the place of the timeout that it cleans up after.
+        return max(left, CLEANUP_LIMIT), False
     if status == extensions.STATUS_READY and not connection.autocommit:
         return min(BEGIN_LIMIT, left), False
     return left, budget is not None and budget.stage is not Stage.COMMITTING
@@ -191,12 +192,18 @@ class BudgetConnection(extensions.connection):
     Flask-SQLAlchemy would hand it to a later request.
     """
 
+    rolls_back = False
+    """Whether what it waits for is its ROLLBACK."""
+
     def rollback(self) -> None:
+        self.rolls_back = True
         try:
             super().rollback()
         except psycopg2.Error:
             if not self.closed:
                 raise
+        finally:
+            self.rolls_back = False
 
 
 class _BudgetQueue(Queue[ConnectionPoolEntry]):
