@@ -142,6 +142,10 @@ class DatabaseUnavailable(RollcallError):
         super().__init__(reason)
 
 
+class Deadlock(DatabaseUnavailable):
+    """PostgreSQL has ended this of two transactions that waited for each other; done again, it waits for the other."""
+
+
 class RequestTimeout(BaseException):
     """The request's deadline has passed.
 

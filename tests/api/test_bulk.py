@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Thread
 
@@ -186,12 +187,29 @@ def test_conflict_with_a_user_who_is_just_being_created_is_seen(as_root, session
 
 def test_of_overlapping_bulks_at_once_one_wins_whole(make_app, root, call_as, count_users):
     app = make_app(pool_size=4)
-    # In one order: rows that two bulks take in opposite orders are a deadlock, which the database ends with a 503.
     bodies = [[*rows(20), {"email": f"own{n}@example.org", "username": f"own{n}"}] for n in range(4)]
     answers = together([partial(call_as(root, on=app).post, "/users/bulk", json=body) for body in bodies])
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
     assert {len(answer.json["details"]) for answer in answers if answer.status_code == 409} == {40}
     assert count_users() == 22
+
+
+def test_of_bulks_in_opposite_orders_one_waits_for_the_other(make_app, root, call_as, session, engine, count_users):
+    one, other = (call_as(root, on=make_app(pool_size=4)) for _ in range(2))
+    session.add(User(email="other@example.org", username="user2"))
+    session.flush()
+    with ThreadPoolExecutor(2) as pool:
+        requests = [
+            pool.submit(one.post, "/users/bulk", json=rows(5)),
+            pool.submit(other.post, "/users/bulk", json=rows(5)[::-1]),
+        ]
+        wait_until_blocked(engine, 2)  # each for user2, with names that the other wants next
+        session.rollback()
+    created, refusal = sorted((request.result() for request in requests), key=lambda answer: answer.status_code)
+    assert created.status_code == 201
+    assert refused(refusal, 409, "conflict")
+    assert len(problems(refusal)) == 10
+    assert count_users() == 6
 
 
 def test_more_rows_than_the_bound_are_refused_with_the_bound(as_root, count_users):

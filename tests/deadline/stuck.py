@@ -231,7 +231,7 @@ def export() -> Response:
     def rows() -> Iterator[bytes]:
         # A series in FROM would be made as a whole before its first row, in as much time as the shortest limits.
         numbers = "(SELECT generate_series(1, 1000000) AS i) AS numbers"
-        query = text(f"SELECT i, pg_sleep(CASE WHEN i = 1 THEN :first ELSE :each END) FROM {numbers}")  # noqa: S608
+        query = text(f"SELECT i, pg_sleep(CASE WHEN i = 1 THEN :first ELSE :each END) FROM {numbers}")
         with db.engine.connect() as connection:
             options = connection.execution_options(stream_results=True, max_row_buffer=1)
             for row in options.execute(query, {"first": first, "each": each}):

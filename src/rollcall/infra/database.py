@@ -15,6 +15,7 @@ from typing import Any
 import psycopg2
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from psycopg2.errorcodes import DEADLOCK_DETECTED
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import Connection, Engine, Row, Select, Transaction, event
 from sqlalchemy.engine import ExceptionContext
@@ -22,7 +23,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from rollcall.errors import DatabaseUnavailable
+from rollcall.errors import DatabaseUnavailable, Deadlock
 from rollcall.infra import deadline, embedded
 from rollcall.models import Base
 from rollcall.settings import Settings
@@ -121,6 +122,8 @@ def unavailable(error: BaseException, *, lost: bool) -> DatabaseUnavailable | No
         return None
     code = error.pgcode or ""
     nameless = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) and not code
+    if code == DEADLOCK_DETECTED:
+        return Deadlock(code)
     if lost or nameless or code.startswith(_UNAVAILABLE):
         return DatabaseUnavailable(code or type(error).__name__)
     return None

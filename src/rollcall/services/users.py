@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 from rollcall.errors import (
     AccessDenied,
     Conflict,
+    Deadlock,
     EmailTaken,
     FieldProblem,
     LastSuperuser,
@@ -98,7 +100,7 @@ def create_users(session: Session, new: Sequence[NewUser], now: datetime, check:
 
     Passwords are hashed on all cores before the first statement; the rows go in with few statements.
 
-    :param check: called between hashes; what it raises (the deadline) ends the work.
+    :param check: called between hashes and before each try; what it raises (the deadline) ends the work.
     :return: the users in the order given.
     :raises RowsConflict: naming every row that shares a name with another row or a stored user.
     """
@@ -107,8 +109,7 @@ def create_users(session: Session, new: Sequence[NewUser], now: datetime, check:
     hashes = iter(passwords.hash_many([user.password for user in new if user.password], check=check))
     rows = [_row(user, now, next(hashes) if user.password else None) for user in new]
     try:
-        with session.begin_nested():
-            return _insert(session, rows)
+        return _insert_all(session, rows, check)
     except Conflict:
         problems = [
             FieldProblem(f"{row.row}.{row.field}", "duplicate" if row.duplicate else "taken", _conflict_message(row))
@@ -234,6 +235,15 @@ def _row(new: NewUser, now: datetime, hashed: str | None) -> dict[str, Any]:
         "created_at": new.created_at or now,
         "updated_at": now,
     }
+
+
+def _insert_all(session: Session, rows: list[dict[str, Any]], check: Callable[[], None]) -> list[User]:
+    # Of two bulks that have each inserted a name which the other one wants, too, PostgreSQL ends one. It tries again, and
+    # so waits until the other is done.
+    while True:
+        check()
+        with suppress(Deadlock), session.begin_nested():
+            return _insert(session, rows)
 
 
 def _insert(session: Session, rows: list[dict[str, Any]]) -> list[User]:
