@@ -59,10 +59,17 @@ class Figures:
         self.rows: list[dict[str, Any]] = []
 
     def measure(
-        self, client: Client, what: str, target: float | None, request: Callable[[], Request], repeat: int = REQUESTS
+        self,
+        client: Client,
+        what: str,
+        target: float | None,
+        request: Callable[[], Request],
+        repeat: int = REQUESTS,
+        warm_up: int = 1,
     ) -> None:
-        """The time of a request; asked once before, so that all is warm."""
-        client(request())
+        """The time of a request; asked so many times before, so that all is warm."""
+        for _ in range(warm_up):
+            client(request())
         self.note(what, target, *_median_and_p99(client, request, repeat))
 
     def measure_slowest(self, client: Client, what: str, target: float, requests: Iterable[tuple[str, Request]]) -> None:

@@ -64,6 +64,7 @@ def cost(many, monkeypatch):
         "WINDOW": 50,
         "WINDOW_BY_NAME": 100,
         "WINDOW_OF_FEW": 300,
+        "WINDOW_OF_ALL": 100,
         "WINDOW_BY_SAMPLE": 500,
         "SLICE": 200,
         "MANY": 200,
@@ -113,6 +114,16 @@ def test_a_search_goes_on_by_cursor_at_the_same_cost(cost, many, term):
         if after:
             rows, _ = cost(user_search.page_at, chosen, after, 20)
             assert rows < 4_000, chosen
+
+
+@pytest.mark.parametrize(("states", "rows"), [({}, text_search.WINDOW_OF_ALL), ({"is_active": False}, 30_000 // 9)])
+def test_a_sample_of_who_match_is_of_users_of_all_times(many, states, rows):
+    with db.session() as session, explained.noted(db.engine) as sent:
+        user_search.numbered_page(session, UserFilter(**states, search="example", sort_by="username"), 1, 20)
+    with db.engine.connect() as connection:
+        ids = [user_id for _, user_id, *_ in connection.exec_driver_sql(sent[0].sql, sent[0].parameters)]
+    assert {(user_id - 1) * 20 // 30_000 for user_id in ids} == set(range(20))
+    assert len(ids) == len(set(ids)) == rows
 
 
 def test_these_bounds_would_show_a_search_that_fetches_all_matches(many, cost):

@@ -10,7 +10,7 @@ from sqlalchemy import func, or_, select, text
 import databases
 from rollcall.infra.database import db
 from rollcall.models import User
-from rollcall.models.user import BEGINNINGS, NAME_BEGINNINGS, UNUSUAL, USUAL
+from rollcall.models.user import BEGINNINGS, GROUPED, GROUPS, NAME_BEGINNINGS, UNUSUAL
 from rollcall.services import list_order, name_jumps, text_search, user_search
 from rollcall.services.user_search import Position, Total, UserFilter
 
@@ -73,7 +73,15 @@ def session(people):
 @pytest.fixture(params=[10, 30])
 def narrow(monkeypatch, request):
     """Windows so narrow that a search among these few people needs all its means; with the wider one it meets all superusers."""
-    bounds = {"WINDOW": 3, "WINDOW_BY_NAME": 5, "WINDOW_OF_FEW": 7, "WIDE": request.param, "SLICE": 2, "MANY": 100}
+    bounds = {
+        "WINDOW": 3,
+        "WINDOW_BY_NAME": 5,
+        "WINDOW_OF_FEW": 7,
+        "WINDOW_OF_ALL": 40,
+        "WIDE": request.param,
+        "SLICE": 2,
+        "MANY": 100,
+    }
     bounds |= {"COUNT_AT_MOST": 20, "FEW": 2, "SAMPLE": 20}
     for bound, rows in bounds.items():
         monkeypatch.setattr(text_search, bound, rows)
@@ -156,8 +164,12 @@ def test_beginnings_cover_all_names_between_two_and_few_others(session, column, 
     names = sorted(session.scalars(select(list_order.of(column, "asc").key).select_from(User)), reverse=descending)
 
     def covered(start, end, without=None):
-        chosen = set(name_jumps._beginnings(start, end and end[:BEGINNINGS], descending=descending, without=without))
-        return {name for name in names if chosen & (held(name) - {without})}
+        chosen = name_jumps._beginnings(start, end and end[:BEGINNINGS], descending=descending, without=without)
+        found, in_groups = (
+            {name for name in names if set(asked) & (held(name) - {without})} for asked in (chosen, name_jumps._in_groups(chosen))
+        )
+        assert in_groups == found
+        return found
 
     for start, end in pairwise([None, *names[::150], None]):
         first, last = names.index(start) if start else 0, names.index(end) if end else len(names) - 1
@@ -166,6 +178,14 @@ def test_beginnings_cover_all_names_between_two_and_few_others(session, column, 
         if end:
             before = [name for name in names[first:last] if not name.startswith(end[:BEGINNINGS])]
             assert set(before) <= covered(start, end, without=end[:BEGINNINGS])
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_names_before_a_place_are_asked_for_by_few_beginnings(descending):
+    for place in ("m", "ma", "mar", "john_smith", "zoe", "7up"):
+        chosen = name_jumps._in_groups(name_jumps._beginnings(None, place[:3], descending=descending))
+        # At most five groups, and five letters of the group that the place is in, for each character; digits are one group of 15.
+        assert len(chosen) <= 1 + sum(5 + (14 if letter.isdigit() else 5) for letter in place[:3])
 
 
 @pytest.mark.parametrize("look_up", [1, 100, 10_000, 200_000])
@@ -204,7 +224,13 @@ def test_names_in_a_crowd_are_read_and_the_few_others_looked_up(descending):
 def held(name):
     """The beginnings of a name that the index holds."""
     beginnings = {name.ljust(length)[:length] for length in range(1, BEGINNINGS + 1)}
-    return beginnings if set(name[:BEGINNINGS]) <= set(USUAL) else {*beginnings, UNUSUAL}
+    usual = set(name[:BEGINNINGS]) <= set("".join(GROUPS.values()))
+    return {*beginnings, *(in_group(part) for part in beginnings if len(part) <= GROUPED), *([] if usual else [UNUSUAL])}
+
+
+def in_group(beginning):
+    group = (name for name, letters in GROUPS.items() if beginning[-1] in letters)
+    return beginning[:-1] + next(group, beginning[-1])
 
 
 def test_the_index_holds_these_beginnings(session):

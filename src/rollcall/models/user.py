@@ -129,15 +129,24 @@ SIGN_UP_DAY: ColumnElement[Any] = literal_column("ARRAY[(created_at AT TIME ZONE
 STATES: dict[str, ColumnElement[Any]] = {
     state: literal_column(f"ARRAY[{state}]", ARRAY(Boolean)) for state in ("is_active", "is_superuser")
 }
-# What most names are made of; among the beginnings of a name that has something else there stands ``UNUSUAL``.
-USUAL = "+-.0123456789_abcdefghijklmnopqrstuvwxyz"
+# What most names are made of, in groups of neighbours in the order of names. Of each of a name's first characters the index
+# also knows the group (``maB``: from "maa" to "mae"), so that all names before a place have one of a dozen beginnings. A name is
+# filled up with spaces, so that "ann" is found before "anna"; among the beginnings of one that has other characters, too, there
+# stands ``UNUSUAL``.
+GROUPS = {"A": " +-.0123456789_", "B": "abcde", "C": "fghij", "D": "klmno", "E": "pqrst", "F": "uvwxyz"}
+GROUPED = 3
 UNUSUAL = "true"
 
 
 def _beginnings(column: str) -> ColumnElement[Any]:
     name = f"lower({column}::text)"
-    # Filled up with spaces, which come before all that a name may hold, so that "ann" is found before "anna".
+    letters = "".join(GROUPS.values())
+    groups = "".join(group * len(of) for group, of in GROUPS.items())
     parts = [f"rpad({name}, {length})" for length in range(1, BEGINNINGS + 1)]
+    parts += [
+        f"rpad({name}, {length - 1}) || translate(substr(rpad({name}, {length}), {length}), '{letters}'::text, '{groups}'::text)"
+        for length in range(1, GROUPED + 1)
+    ]
     unusual = f"NULLIF(\"left\"({name}, {BEGINNINGS}) ~ '[^a-z0-9._+-]'::text, false)::text"
     return literal_column(f"ARRAY[{', '.join(parts)}, {unusual}]", ARRAY(Text))
 

@@ -16,6 +16,8 @@ from rollcall.services.list_order import SortBy
 
 NAMES = {"username": "lower(username)", "email": "lower(email)"}
 
+# Moments of the time of all sign-ups, from each of which on some rows make a sample.
+_PARTS = 20
 # Characters of a term that is looked up by few n-grams.
 _LONG = 9
 # The term as the search text holds it.
@@ -88,6 +90,12 @@ class Shape:
         return next((state for state in ("is_superuser", "NOT is_active") if state in self.filtered), None)
 
     @property
+    def listed_in(self) -> str:
+        """What has as many rows as the list, but for states that most users are in: the table, or an index."""
+        few = {"is_superuser": "ix_users_superusers_by_username", "NOT is_active": "ix_users_inactive_by_username"}
+        return few[self.rare] if self.rare else "users"
+
+    @property
     def read(self) -> str:
         """The condition that a row matches, of rows that are read in any case."""
         return " AND ".join([_MATCHES, *self.filtered])
@@ -135,3 +143,20 @@ def window(shape: Shape, where: str, enough: str, *, rows: str = "window", by_ag
         SELECT id, key FROM (
             SELECT {columns} FROM users WHERE {where} AND {inside} ORDER BY {order} LIMIT :{rows}
         ) AS listed WHERE {shape.read} ORDER BY {order} LIMIT :{enough}"""  # noqa: S608
+
+
+def spread(shape: Shape) -> str:
+    """The matches among as many rows as a window has, from all over the list: a sample of all users.
+
+    The newest alone may be unlike all others, as those of an import are.
+    """
+    inside = shape.rare or next(iter(shape.filtered), "true")
+    part = f"span / {_PARTS}"
+    return f"""
+        SELECT id, key FROM (
+            SELECT min(created_at) AS oldest, max(created_at) - min(created_at) + interval '1 second' AS span FROM users
+        ) AS moments CROSS JOIN generate_series(0, {_PARTS - 1}) AS number CROSS JOIN LATERAL (
+            SELECT id, {shape.key} AS key, search_text, {", ".join(STATES)} FROM users
+            WHERE created_at >= oldest + number * {part} AND created_at < oldest + (number + 1) * {part} AND {inside}
+            ORDER BY created_at, id LIMIT :window / {_PARTS}
+        ) AS listed WHERE {shape.read}"""  # noqa: S608

@@ -12,12 +12,16 @@ from sqlalchemy import text
 
 from rollcall.infra.reading import Statement
 from rollcall.models import UserRecord
-from rollcall.models.user import NAME_BEGINNINGS, UNUSUAL
+from rollcall.models.user import GROUPS, NAME_BEGINNINGS, UNUSUAL
 from rollcall.services.name_jumps import LAST
 from rollcall.services.search_shapes import ASKED, Shape, window
 from rollcall.services.search_walk import met, walk
 
 _RECORD = ", ".join(f"users.{column}" for column in UserRecord._fields)
+# The first and the last beginning that one of them, which may end in a group, stands for.
+_first, _last = (
+    f"translate(beginning, '{''.join(GROUPS)}', '{''.join(letters[end] for letters in GROUPS.values())}')" for end in (0, -1)
+)
 
 
 @cache
@@ -44,7 +48,8 @@ def by_age(shape: Shape) -> Statement:
 
 @cache
 def sample(shape: Shape) -> Statement:
-    """All who match, or some of the newest, in no order: key and id, whether that is all, in which part of all days they are.
+    """All who match, or some of them, in no order: key and id, whether that is all, how many users the list has, about, and among
+    which part of them these are all who match.
 
     Parameters: ``enough``, so many are met unless all are; ``few``, which is a sample if the window has so many. The shape is of
     a search by name without a place.
@@ -53,17 +58,18 @@ def sample(shape: Shape) -> Statement:
     ended = "(SELECT coalesce(max(found) < :enough, false) FROM met_walk)"  # all days passed, or all the rest looked up
     return Statement(
         text(f"""
-        WITH RECURSIVE {ASKED}, {walk(replace(shape, descending=True), "met", "enough", ":few")},
+        WITH RECURSIVE {ASKED}, {walk(replace(shape, descending=True), "met", "enough", ":few", sample=True)},
         reached AS (SELECT min(edge) AS edge FROM met_walk WHERE edge < 'infinity'),
         whole AS MATERIALIZED (SELECT {ended} OR (SELECT read FROM met_all) AS is_whole)
-        SELECT key, id, is_whole, CASE
-            WHEN {in_window} THEN least(1, :window / users)
+        SELECT key, id, is_whole, listed, CASE
+            WHEN {in_window} THEN least(1, :window / listed)
             ELSE least(1, (1 + extract(epoch FROM newest - edge)) / (1 + extract(epoch FROM newest - oldest)))
                 * least(1, CAST(:enough AS numeric) / total)
         END::float AS share
         FROM ({met("met", f"(SELECT read FROM met_all) OR {in_window} AND NOT (SELECT is_whole FROM whole)")}) AS met,
-            whole, met_total, met_pace, reached
-        LIMIT CASE WHEN (SELECT is_whole FROM whole) THEN NULL ELSE :enough END
+            whole, met_total, met_pace, reached,
+            (SELECT greatest(1, reltuples) AS listed FROM pg_class WHERE oid = '{shape.listed_in}'::regclass) AS list
+        LIMIT CASE WHEN (SELECT is_whole FROM whole) OR {in_window} THEN NULL ELSE :enough END
     """),  # noqa: S608
         prepared=True,
     )
@@ -102,8 +108,9 @@ def by_name(shape: Shape) -> Statement:
         -- Those that nobody's name has are many, and the index would look at each again for every user that it passes.
         held AS MATERIALIZED (
             SELECT array_agg(beginning) AS beginnings FROM unnest(CAST(:before AS text[])) AS beginning
-            WHERE beginning = '{UNUSUAL}'
-                OR EXISTS (SELECT FROM users WHERE {shape.key} >= rtrim(beginning) AND {shape.key} < beginning || '{LAST}')
+            WHERE beginning = '{UNUSUAL}' OR EXISTS (
+                SELECT FROM users WHERE {shape.key} >= rtrim({_first}) AND {shape.key} < {_last} || '{LAST}'
+            )
         ),
         upto AS MATERIALIZED (
             {looked_up} AND {beginnings} && (SELECT beginnings FROM held) AND :jumps AND {start}

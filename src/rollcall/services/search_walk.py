@@ -7,7 +7,7 @@ Parameters beside the term's: ``window``, the rows of the list that are read fir
 from __future__ import annotations
 
 from rollcall.models.user import SIGN_UP_DAY, STATES
-from rollcall.services.search_shapes import NAMES, Shape, window
+from rollcall.services.search_shapes import NAMES, Shape, spread, window
 
 # A walk's first slice has at most so many days, and later slices at most so many times the days of the first.
 _DAYS_AT_MOST = 64
@@ -18,13 +18,15 @@ _A_DAY = 5
 _ONE_IN = 200
 
 
-def walk(shape: Shape, name: str, enough: str, needed: str) -> str:
+def walk(shape: Shape, name: str, enough: str, needed: str, *, sample: bool = False) -> str:
     """Matches that come first in the order of sign-up: at least as many as are needed, and more or all of them for the count.
 
     First those in a window of the list. If they are not enough, those in slices of days, which the index finds without looking
     at any other day: each slice begins at the next day on which somebody signed up, so that empty years cost nothing. Once a
     slice has shown the term to be rare, all the rest comes at once, unless more than ``many`` match.
     Where the window has as many as are needed, what follows is only counted, and no further than to ``enough``.
+
+    :param sample: whether it is all the same which rows are met first; then they are of all times.
     """
     if shape.descending:
         first, edge, days, next_edge = "max", "'infinity'", "first.day - number", "first.day - slice.width + 1"
@@ -37,6 +39,8 @@ def walk(shape: Shape, name: str, enough: str, needed: str) -> str:
     too_few = f"{near} < :{enough} AND NOT (SELECT read FROM {name}_all)"  # noqa: S608
     # By half of what may be looked up, since the first slice is a sample of chance.
     few = "slice.seen > 0 AND 2 * slice.found * slice.span <= :many * slice.seen"
+    if sample:  # a term of which a sample was met is not rare
+        few += f" AND {near} < {needed}"
     if shape.sort_by not in NAMES:
         # And not where further slices cost less, one day as much as so many matches: all other days, and those that likely have
         # enough. By name it pays to know all who match.
@@ -44,7 +48,7 @@ def walk(shape: Shape, name: str, enough: str, needed: str) -> str:
                 AND slice.found * slice.found * slice.span <= {_A_DAY} * (:{enough} - slice.found) * slice.seen * slice.seen"""
     far = f"(SELECT count(*) FROM (SELECT id FROM {name}_far LIMIT :many + 1) AS some_far)"  # noqa: S608
     return f"""
-        {_nearest(shape, name, enough)},
+        {_nearest(shape, name, enough, sample=sample)},
         {name}_pace AS MATERIALIZED (
             SELECT newest, oldest, users, span, 1 + least({_DAYS_AT_MOST - 1}, floor(:slice * span / users))::int AS days
             FROM (
@@ -103,17 +107,16 @@ def met(name: str, in_window: str) -> str:
         UNION ALL SELECT id, key FROM {name}_rest WHERE NOT ({in_window})"""  # noqa: S608
 
 
-def _nearest(shape: Shape, name: str, enough: str) -> str:
-    """The matches in the window, and whether these are all because the list ends in it.
+def _nearest(shape: Shape, name: str, enough: str, *, sample: bool) -> str:
+    """The matches in the window (or a sample of as many rows), and whether these are all because the list ends in it.
 
     Superusers are so few that the index of the search is no help where one in some hundred of them matches: it goes through the
     long lists of a common term for each. There the window is widened, which reads hundreds or thousands of them. How many of
     those who are inactive match, too, cannot be told from the first of them.
     """
     if "is_superuser" not in shape.filtered:
-        return f"""
-        {name}_near AS MATERIALIZED ({window(shape, shape.beyond, enough, by_age=True)}),
-        {name}_all AS (SELECT false AS read)"""
+        near = spread(shape) if sample else window(shape, shape.beyond, enough, by_age=True)
+        return f"{name}_near AS MATERIALIZED ({near}), {name}_all AS (SELECT false AS read)"
     common = "true" if len(shape.states) > 1 else f"{_ONE_IN} * count(*) >= :window"
     widened = f"(SELECT widened FROM {name}_first_count)"  # noqa: S608
     wide = window(shape, f"{shape.beyond} AND {widened}", enough, rows="wide", by_age=True)

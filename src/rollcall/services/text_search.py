@@ -10,11 +10,12 @@ list is ordered by, coarsely, and a search goes through the order piece by piece
 - Some slices tell how common the term is. What they show to be rare is looked up at once, without any more slices.
 - The same walk counts: it ends where more than ``COUNT_AT_MOST`` have been found, and else has met all users that match.
 - In the order of names the same walk comes first. If it has met all that match they are sorted, and that is all. Otherwise
-  they are a *sample*. The list is read from its start, in an index that includes what is searched; if that does not fill the
-  page, the sample tells at which name there are likely enough matches: the list is read from there, and what comes before there
-  is looked up in the index of the search, which knows how names begin. Where nearly all who match have names that begin alike
-  (``maria`` by e-mail address), these would be all names up to there, so it is asked for the others who match instead. What is
-  found does not depend on the guess: where it was wrong, everything that can be on the page is looked up.
+  they are a *sample*; of a common term, one of users of all times. The list is read from its start, in an index that includes
+  what is searched; if that does not fill the page, the sample tells at which name there are likely enough matches: the list is
+  read from there, and what comes before there is looked up in the index of the search, which knows how names begin. Where nearly
+  all who match have names that begin alike (``maria`` by e-mail address), these would be all names up to there, so it is asked
+  for the others who match instead. What is found does not depend on the guess: where it was wrong, everything that can be on the
+  page is looked up.
 
 The worst that remains is a term whose first matches are far into the order of names, and users who all signed up on the same
 day, which is one slice (docs/PERFORMANCE.md has figures).
@@ -50,17 +51,19 @@ SLICE = 16_384
 # A term with no more matches is rare: a walk that has come so far looks at all of them at once, which takes some 30 ms.
 MANY = 10_000
 # Rows of the list that are read before the index is asked: by sign-up in the table, where they lie together; by name in their
-# index, some 0.3 µs each. There the index of the search takes longer, most of all among superusers or inactive users, who are
-# few: it goes through all users of these names. And as many may be read from where the sample promises enough.
+# index, some 0.3 µs each, up to as many as fill the page if those who match are everywhere in the order. More of those who are
+# few, since the index of the search takes longer for them. And as many may be read from where the sample promises enough.
 WINDOW = 1_000
 WINDOW_BY_NAME = 20_000
-WINDOW_OF_FEW = 60_000
+WINDOW_OF_FEW = 10_000
 WINDOW_BY_SAMPLE = 100_000
+# Rows from all over the list that are looked at for a sample.
+WINDOW_OF_ALL = 5_000
 # And so many of the superusers, if the term is a common one; few services have more of them.
 WIDE = 25_000
-# Matches that make a sample: in the window no fewer than this; and of what a walk has met, no more than that.
+# Matches that make a sample: among those rows no fewer than this; and of what a walk has met, no more than that.
 FEW = 50
-SAMPLE = 300
+SAMPLE = COUNT_AT_MOST
 TERM_MAX = 100
 
 _NOT_IN_A_TERM = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
@@ -152,24 +155,26 @@ def _by_age(session: Session, shape: Shape, asked: dict[str, Any], position: Pos
 
 def _by_name(session: Session, shape: Shape, asked: dict[str, Any], position: Position | None) -> tuple[_Rows, Total]:
     needed = asked["skip"] + asked["take"]
-    more = {"window": WINDOW, "enough": SAMPLE + 1, "few": FEW}
+    more = {"window": WINDOW_OF_ALL, "enough": SAMPLE + 1, "few": FEW}
     met = reading.rows(session, search_statements.sample(replace(shape, placed=False)), **asked | more)
     places = sorted(((key, user_id) for key, user_id, *_ in met), reverse=shape.descending)
     if position is not None:
         here = (position.key, position.id)
         places = [place for place in places if (place < here if shape.descending else place > here)]
-    is_whole, share = met[0][2:] if met else (True, 1)
+    is_whole, listed, share = met[0][2:] if met else (True, 1, 1)
     if is_whole:
         return _users(session, places[asked["skip"] : needed]), _total(len(met))
     start = None if position is None else str(position.key)
     sample = Sample([name for name, *_ in met], share)
     jump = name_jumps.choose(sample, needed, descending=shape.descending, start=start)
+    # Those in a crowd are far into the list. Others fill the page soon, or are not to be found at this end of the order.
+    evenly = int(2 * needed * share * listed / len(met))
+    window = evenly if evenly <= WINDOW_BY_NAME and not jump.crowds else 0
     rows = reading.rows(
         session,
         search_statements.by_name(shape),
         **asked,
-        # Those in a crowd are far into the list.
-        window=(WINDOW if jump.crowds else WINDOW_OF_FEW if shape.rare else WINDOW_BY_NAME) + needed,
+        window=max(window, WINDOW_OF_FEW if shape.rare else WINDOW) + needed,
         needed=needed,
         jumps=bool(jump.name),
         jump=jump.name,
