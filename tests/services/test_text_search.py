@@ -82,7 +82,7 @@ def narrow(monkeypatch, request):
         "SLICE": 2,
         "MANY": 100,
     }
-    bounds |= {"COUNT_AT_MOST": 20, "FEW": 2, "SAMPLE": 20}
+    bounds |= {"COUNT_AT_MOST": 20, "FEW": 2, "MOST": 15, "SAMPLE": 20}
     for bound, rows in bounds.items():
         monkeypatch.setattr(text_search, bound, rows)
     monkeypatch.setattr(name_jumps, "LOOK_UP", 40)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rollcall.models.user import GRAMS, LONGEST_GRAM, STATES
+from rollcall.models.user import GAPS, GRAMS, LETTERS, LONGEST_GRAM, STATES
 from rollcall.services.list_order import SortBy
 
 NAMES = {"username": "lower(username)", "email": "lower(email)"}
@@ -30,7 +30,11 @@ def _grams(form: str) -> str:
     Each is one more long list to go through. Of a long term every third and the last will do, which have all of its characters;
     of a shorter one, two of three, so that each begins with a character of the one before (``mar``, ``rin`` and ``ina``, which
     ``martina`` does not have). The planner works them out where it knows the term.
+    Of an address they end with the first characters of its domain: what follows may be everybody's, and the lists of such n-grams
+    are gone through as a whole.
     """
+    at = f"strpos({form}, '{LETTERS[GAPS.index('@')]}')"
+    form = f"left({form}, CASE WHEN {at} > {LONGEST_GRAM} THEN {at} + {LONGEST_GRAM} ELSE length({form}) END)"
     cuts = [f"regexp_replace(substr({form}, {start}), '(...)|..?$', '\\1 ', 'g')" for start in (1, LONGEST_GRAM)]
     last = f"right({form}, {LONGEST_GRAM})"
     return f"""('''' || regexp_replace(CASE

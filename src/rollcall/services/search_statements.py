@@ -51,24 +51,27 @@ def sample(shape: Shape) -> Statement:
     """All who match, or some of them, in no order: key and id, whether that is all, how many users the list has, about, and among
     which part of them these are all who match.
 
-    Parameters: ``enough``, so many are met unless all are; ``few``, which is a sample if the window has so many. The shape is of
-    a search by name without a place.
+    Parameters: ``enough``, so many are met unless all are; ``few``, which is a sample if the window has so many; ``most``, how
+    many of them a sample has at the most. The shape is of a search by name without a place.
     """
     in_window = "(SELECT count(*) FROM met_near) >= :few"
     ended = "(SELECT coalesce(max(found) < :enough, false) FROM met_walk)"  # all days passed, or all the rest looked up
+    chosen = met("met", f"(SELECT read FROM met_all) OR {in_window} AND NOT (SELECT is_whole FROM whole)")  # noqa: S608
     return Statement(
         text(f"""
         WITH RECURSIVE {ASKED}, {walk(replace(shape, descending=True), "met", "enough", ":few", sample=True)},
         reached AS (SELECT min(edge) AS edge FROM met_walk WHERE edge < 'infinity'),
-        whole AS MATERIALIZED (SELECT {ended} OR (SELECT read FROM met_all) AS is_whole)
+        whole AS MATERIALIZED (SELECT {ended} OR (SELECT read FROM met_all) AS is_whole),
+        thinned AS MATERIALIZED (SELECT 1 + count(*) / :most AS by FROM met_near)
         SELECT key, id, is_whole, listed, CASE
-            WHEN {in_window} THEN least(1, :window / listed)
+            WHEN {in_window} THEN least(1, :window / listed / by)
             ELSE least(1, (1 + extract(epoch FROM newest - edge)) / (1 + extract(epoch FROM newest - oldest)))
                 * least(1, CAST(:enough AS numeric) / total)
         END::float AS share
-        FROM ({met("met", f"(SELECT read FROM met_all) OR {in_window} AND NOT (SELECT is_whole FROM whole)")}) AS met,
-            whole, met_total, met_pace, reached,
+        FROM (SELECT key, id, row_number() OVER () AS number FROM ({chosen}) AS met) AS met,
+            whole, thinned, met_total, met_pace, reached,
             (SELECT greatest(1, reltuples) AS listed FROM pg_class WHERE oid = '{shape.listed_in}'::regclass) AS list
+        WHERE number % by = 0
         LIMIT CASE WHEN (SELECT is_whole FROM whole) OR {in_window} THEN NULL ELSE :enough END
     """),  # noqa: S608
         prepared=True,

@@ -61,8 +61,9 @@ WINDOW_BY_SAMPLE = 100_000
 WINDOW_OF_ALL = 5_000
 # And so many of the superusers, if the term is a common one; few services have more of them.
 WIDE = 25_000
-# Matches that make a sample: among those rows no fewer than this; and of what a walk has met, no more than that.
+# Matches that make a sample: among those rows no fewer and no more than these; and of what a walk has met, no more than that.
 FEW = 50
+MOST = 2_000
 SAMPLE = COUNT_AT_MOST
 TERM_MAX = 100
 
@@ -155,7 +156,7 @@ def _by_age(session: Session, shape: Shape, asked: dict[str, Any], position: Pos
 
 def _by_name(session: Session, shape: Shape, asked: dict[str, Any], position: Position | None) -> tuple[_Rows, Total]:
     needed = asked["skip"] + asked["take"]
-    more = {"window": WINDOW_OF_ALL, "enough": SAMPLE + 1, "few": FEW}
+    more = {"window": WINDOW_OF_ALL, "enough": SAMPLE + 1, "few": FEW, "most": MOST}
     met = reading.rows(session, search_statements.sample(replace(shape, placed=False)), **asked | more)
     places = sorted(((key, user_id) for key, user_id, *_ in met), reverse=shape.descending)
     if position is not None:
