@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 import databases
 import explained
 from rollcall.infra.database import db
-from rollcall.models.user import GRAMS
+from rollcall.models.user import GAPS, GRAMS, LETTERS
 from rollcall.services import name_jumps, text_search, user_search
+from rollcall.services.search_shapes import ASKED
 from rollcall.services.user_search import UserFilter
 
 # Three years of sign-ups, one user in nine inactive, one in fifty a superuser. A sixth of the usernames begins with "aaron", and
@@ -126,6 +127,21 @@ def test_a_sample_of_who_match_is_of_users_of_all_times(many, states, rows):
         ids = [user_id for _, user_id, *_ in connection.exec_driver_sql(sent[0].sql, sent[0].parameters)]
     assert {(user_id - 1) * 20 // 30_000 for user_id in ids} == set(range(20))
     assert len(ids) == len(set(ids)) == rows
+
+
+@pytest.mark.parametrize(
+    ("term", "grams"),
+    [
+        ("anton.b7@mail.example", {"ant", "on.", "b7@", "mai"}),
+        ("ann@example.org", {"ann", "n@e", "@ex", "exa"}),
+        ("@mail.example", {"@ma", "il.", "exa", "mpl", "ple"}),
+    ],
+)
+def test_of_an_address_the_rest_of_the_domain_is_not_looked_up(many, term, grams):
+    asked = text(f"WITH {ASKED} SELECT unnest(tsvector_to_array(replace(grams::text, ' & ', ' ')::tsvector)) FROM asked")
+    with db.engine.connect() as connection:
+        found = connection.scalars(asked, {"term": term, "gaps": GAPS, "letters": LETTERS}).all()
+    assert {gram.translate(dict(zip(map(ord, LETTERS), GAPS, strict=True))) for gram in found} == grams
 
 
 def test_these_bounds_would_show_a_search_that_fetches_all_matches(many, cost):
