@@ -19,7 +19,7 @@ from rollcall.services.search_walk import met, walk
 
 _RECORD = ", ".join(f"users.{column}" for column in UserRecord._fields)
 # The first and the last beginning that one of them, which may end in a group, stands for.
-_first, _last = (
+_FIRST_OF, _LAST_OF = (
     f"translate(beginning, '{''.join(GROUPS)}', '{''.join(letters[end] for letters in GROUPS.values())}')" for end in (0, -1)
 )
 
@@ -112,7 +112,7 @@ def by_name(shape: Shape) -> Statement:
         held AS MATERIALIZED (
             SELECT array_agg(beginning) AS beginnings FROM unnest(CAST(:before AS text[])) AS beginning
             WHERE beginning = '{UNUSUAL}' OR EXISTS (
-                SELECT FROM users WHERE {shape.key} >= rtrim({_first}) AND {shape.key} < {_last} || '{LAST}'
+                SELECT FROM users WHERE {shape.key} >= rtrim({_FIRST_OF}) AND {shape.key} < {_LAST_OF} || '{LAST}'
             )
         ),
         upto AS MATERIALIZED (
