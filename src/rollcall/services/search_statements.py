@@ -59,7 +59,7 @@ def sample(shape: Shape) -> Statement:
     chosen = met("met", f"(SELECT read FROM met_all) OR {in_window} AND NOT (SELECT is_whole FROM whole)")  # noqa: S608
     return Statement(
         text(f"""
-        WITH RECURSIVE {ASKED}, {walk(replace(shape, descending=True), "met", "enough", ":few", sample=True)},
+        WITH RECURSIVE {ASKED}, {walk(replace(shape, descending=True), "met", "enough", ":few")},
         reached AS (SELECT min(edge) AS edge FROM met_walk WHERE edge < 'infinity'),
         whole AS MATERIALIZED (SELECT {ended} OR (SELECT read FROM met_all) AS is_whole),
         thinned AS MATERIALIZED (SELECT 1 + count(*) / :most AS by FROM met_near)

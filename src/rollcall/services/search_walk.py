@@ -18,15 +18,14 @@ _A_DAY = 5
 _ONE_IN = 200
 
 
-def walk(shape: Shape, name: str, enough: str, needed: str, *, sample: bool = False) -> str:
+def walk(shape: Shape, name: str, enough: str, needed: str) -> str:
     """Matches that come first in the order of sign-up: at least as many as are needed, and more or all of them for the count.
 
     First those in a window of the list. If they are not enough, those in slices of days, which the index finds without looking
     at any other day: each slice begins at the next day on which somebody signed up, so that empty years cost nothing. Once a
     slice has shown the term to be rare, all the rest comes at once, unless more than ``many`` match.
     Where the window has as many as are needed, what follows is only counted, and no further than to ``enough``.
-
-    :param sample: whether it is all the same which rows are met first; then they are of all times.
+    For an order of names, where any of them will do, those that are met first are of all times.
     """
     if shape.descending:
         first, edge, days, next_edge = "max", "'infinity'", "first.day - number", "first.day - slice.width + 1"
@@ -39,16 +38,17 @@ def walk(shape: Shape, name: str, enough: str, needed: str, *, sample: bool = Fa
     too_few = f"{near} < :{enough} AND NOT (SELECT read FROM {name}_all)"  # noqa: S608
     # By half of what may be looked up, since the first slice is a sample of chance.
     few = "slice.seen > 0 AND 2 * slice.found * slice.span <= :many * slice.seen"
-    if sample:  # a term of which a sample was met is not rare
+    if shape.sort_by in NAMES:
+        # It pays to know all who match; but a term of which a sample was met is not rare.
         few += f" AND {near} < {needed}"
-    if shape.sort_by not in NAMES:
+    else:
         # And not where further slices cost less, one day as much as so many matches: all other days, and those that likely have
-        # enough. By name it pays to know all who match.
+        # enough.
         few += f""" AND slice.found <= {_A_DAY} * slice.seen
                 AND slice.found * slice.found * slice.span <= {_A_DAY} * (:{enough} - slice.found) * slice.seen * slice.seen"""
     far = f"(SELECT count(*) FROM (SELECT id FROM {name}_far LIMIT :many + 1) AS some_far)"  # noqa: S608
     return f"""
-        {_nearest(shape, name, enough, sample=sample)},
+        {_nearest(shape, name, enough)},
         {name}_pace AS MATERIALIZED (
             SELECT newest, oldest, users, span, 1 + least({_DAYS_AT_MOST - 1}, floor(:slice * span / users))::int AS days
             FROM (
@@ -107,7 +107,7 @@ def met(name: str, in_window: str) -> str:
         UNION ALL SELECT id, key FROM {name}_rest WHERE NOT ({in_window})"""  # noqa: S608
 
 
-def _nearest(shape: Shape, name: str, enough: str, *, sample: bool) -> str:
+def _nearest(shape: Shape, name: str, enough: str) -> str:
     """The matches in the window (or a sample of as many rows), and whether these are all because the list ends in it.
 
     Superusers are so few that the index of the search is no help where one in some hundred of them matches: it goes through the
@@ -115,7 +115,7 @@ def _nearest(shape: Shape, name: str, enough: str, *, sample: bool) -> str:
     those who are inactive match, too, cannot be told from the first of them.
     """
     if "is_superuser" not in shape.filtered:
-        near = spread(shape) if sample else window(shape, shape.beyond, enough, by_age=True)
+        near = spread(shape) if shape.sort_by in NAMES else window(shape, shape.beyond, enough, by_age=True)
         return f"{name}_near AS MATERIALIZED ({near}), {name}_all AS (SELECT false AS read)"
     common = "true" if len(shape.states) > 1 else f"{_ONE_IN} * count(*) >= :window"
     widened = f"(SELECT widened FROM {name}_first_count)"  # noqa: S608

@@ -158,12 +158,12 @@ def _by_name(session: Session, shape: Shape, asked: dict[str, Any], position: Po
     needed = asked["skip"] + asked["take"]
     more = {"window": WINDOW_OF_ALL, "enough": SAMPLE + 1, "few": FEW, "most": MOST}
     met = reading.rows(session, search_statements.sample(replace(shape, placed=False)), **asked | more)
-    places = sorted(((key, user_id) for key, user_id, *_ in met), reverse=shape.descending)
-    if position is not None:
-        here = (position.key, position.id)
-        places = [place for place in places if (place < here if shape.descending else place > here)]
     is_whole, listed, share = met[0][2:] if met else (True, 1, 1)
     if is_whole:
+        places = sorted(((key, user_id) for key, user_id, *_ in met), reverse=shape.descending)
+        if position is not None:
+            here = (position.key, position.id)
+            places = [place for place in places if (place < here if shape.descending else place > here)]
         return _users(session, places[asked["skip"] : needed]), _total(len(met))
     start = None if position is None else str(position.key)
     sample = Sample([name for name, *_ in met], share)
