@@ -113,6 +113,7 @@ def test_users_survive_a_way_down_and_up_and_are_tallied_anew(empty):
     assert fetch("SELECT * FROM users ORDER BY id") == [user for user in users if user[0] % 10]
     assert differences() == []
     assert fetch("SELECT sum(users)::int FROM user_tally") == [(450,)]
+    assert fetch("SELECT sum(users)::int FROM user_tally_totals") == [(450,)]
 
 
 def test_down_to_nothing_and_up_on_a_filled_database(empty):
@@ -189,5 +190,5 @@ def test_interrupted_index_build_is_made_good(empty):
 def test_triggers_run_with_their_owners_rights_and_search_path(empty):
     flask_migrate.upgrade()
     functions = fetch("SELECT prosecdef, proconfig FROM pg_proc WHERE proname LIKE 'user_tally_%'")
-    assert len(functions) == 4
+    assert len(functions) == 8
     assert set(map(str, functions)) == {"(True, ['search_path=public, pg_temp'])"}

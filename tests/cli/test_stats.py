@@ -77,8 +77,12 @@ def test_verify_finds_a_wrong_tally(run: Run, wrong_tally: None) -> None:
             "2026-01-01 inactive superusers: tallied 1, counted 0",
             "2026-03-09 inactive: tallied 0, counted 1",
             "2026-03-11 active: tallied 5, counted 1",
+            "all days, inactive: tallied 0, counted 1",
+            "all days, inactive superusers: tallied 1, counted 0",
+            "all days, active: tallied 5, counted 1",
+            "all days, active superusers: tallied 0, counted 1",
         ]
-        assert result.stderr == "Error: The tally is wrong in 4 groups; 'flask stats verify --repair' rebuilds it.\n"
+        assert result.stderr == "Error: The tally is wrong in 8 groups; 'flask stats verify --repair' rebuilds it.\n"
 
 
 def test_repair(run: Run, wrong_tally: None) -> None:

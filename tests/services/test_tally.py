@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import partial
@@ -13,7 +14,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from rollcall.models import User, user_tally, user_tally_deltas
+import explained
+from rollcall.models import User, user_tally, user_tally_deltas, user_tally_totals
 from rollcall.services import bulk_copy, statistics, tally
 from rollcall.services.tally import Difference
 from threads import together, wait_until_blocked
@@ -154,6 +156,37 @@ def test_fold_moves_the_deltas_and_changes_no_count(session):
     assert tally.verify(session) == []
 
 
+def test_whoever_writes_to_the_tally_keeps_the_totals(session):
+    """Also the workers of before, until all are replaced."""
+    put(session, "many", 60)
+    tally.fold(session)
+    writes = [
+        "UPDATE user_tally SET users = users + 2",
+        "DELETE FROM user_tally WHERE is_superuser",
+        "INSERT INTO user_tally VALUES ('2020-02-29', true, true, 7), ('2020-03-01', true, true, -3)",
+        """INSERT INTO user_tally VALUES ('2020-02-29', true, true, 1)
+           ON CONFLICT (day, is_active, is_superuser) DO UPDATE SET users = user_tally.users + excluded.users""",
+        "TRUNCATE user_tally",
+    ]
+    for statement in writes:
+        session.execute(text(statement))
+        assert totals(session, user_tally_totals) == totals(session, user_tally), statement
+
+
+def totals(session, table):
+    query = select(table.c.is_active, table.c.is_superuser, func.sum(table.c.users)).group_by(*table.c[-3:-1])
+    return {tuple(row) for row in session.execute(query) if row[-1]}
+
+
+def test_a_count_reads_no_day(engine, session):
+    put(session, "many", 60)
+    tally.fold(session)
+    with explained.noted(engine) as sent:
+        assert tally.count(session) == 60
+    [statement] = sent
+    assert set(re.findall(r"FROM (\w+)", statement.sql)) == {"user_tally_deltas", "user_tally_totals"}
+
+
 def test_fold_takes_a_bounded_number(session, monkeypatch):
     monkeypatch.setattr(tally, "FOLD_AT_MOST", 10)
     for n in range(15):
@@ -200,7 +233,19 @@ def test_verify_names_each_group_that_differs(session, make_user):
     assert tally.verify(session) == [
         Difference(DAY - timedelta(3), is_active=True, is_superuser=True, tallied=2, counted=0),
         Difference(DAY, is_active=False, is_superuser=False, tallied=0, counted=1),
+        Difference(None, is_active=False, is_superuser=False, tallied=0, counted=1),
+        Difference(None, is_active=True, is_superuser=True, tallied=2, counted=0),
     ]
+
+
+def test_verify_finds_wrong_totals_and_repair_rebuilds_them(session):
+    put(session, "many", 10)
+    tally.fold(session)
+    session.execute(user_tally_totals.update().values(users=user_tally_totals.c.users + 1))
+    assert {difference.day for difference in tally.verify(session)} == {None}
+    tally.repair(session)
+    assert tally.verify(session) == []
+    assert tally.count(session) == 10
 
 
 def test_repair_rebuilds_the_tally_from_the_table(session):

@@ -40,7 +40,7 @@ def verify(repair: bool) -> None:
         return
     for group in differences:
         state = f"{'active' if group.is_active else 'inactive'}{' superusers' if group.is_superuser else ''}"
-        click.echo(f"{group.day} {state}: tallied {group.tallied:,}, counted {group.counted:,}")
+        click.echo(f"{group.day or 'all days,'} {state}: tallied {group.tallied:,}, counted {group.counted:,}")
     if not repair:
         raise click.ClickException(
             f"The tally is wrong in {counted(len(differences), 'group')}; 'flask stats verify --repair' rebuilds it."

@@ -4,7 +4,8 @@ from .base import Base
 from .change import UserChange
 from .import_run import ImportRun
 from .session import UserSession
-from .tally import user_tally, user_tally_deltas
+from .tally import user_tally, user_tally_deltas, user_tally_totals
 from .user import RECORD, User, UserRecord
 
-__all__ = ["RECORD", "Base", "ImportRun", "User", "UserChange", "UserRecord", "UserSession", "user_tally", "user_tally_deltas"]
+__all__ = ["RECORD", "Base", "ImportRun", "User", "UserChange", "UserRecord", "UserSession"]
+__all__ += ["user_tally", "user_tally_deltas", "user_tally_totals"]

@@ -1,17 +1,20 @@
-"""The tally: how many users there are in each state, by day of sign-up.
+"""The tally: how many users there are in each state, by day of sign-up and of all days.
 
 Triggers on ``users`` append signed deltas, so that writers never wait for each other; ``services/tally`` folds them into
-the counts. The truth at any moment is the sum of both tables.
+the counts by day, and triggers there keep the totals. The truth at any moment is the sum of the deltas and either of them.
 """
+
+from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Date, Table
 
 from .base import Base
 
 
-def _columns(*, key: bool) -> list[Column[object]]:
+def _columns(*, key: bool, by_day: bool = True) -> list[Column[Any]]:
+    day: Column[Any] = Column("day", Date, primary_key=key, nullable=False)  # the UTC day of created_at
     return [
-        Column("day", Date, primary_key=key, nullable=False),  # the UTC day of created_at
+        *([day] if by_day else []),
         Column("is_active", Boolean, primary_key=key, nullable=False),
         Column("is_superuser", Boolean, primary_key=key, nullable=False),
         Column("users", BigInteger, nullable=False),
@@ -19,4 +22,5 @@ def _columns(*, key: bool) -> list[Column[object]]:
 
 
 user_tally = Table("user_tally", Base.metadata, *_columns(key=True))
+user_tally_totals = Table("user_tally_totals", Base.metadata, *_columns(key=True, by_day=False))
 user_tally_deltas = Table("user_tally_deltas", Base.metadata, *_columns(key=False))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
 from rollcall.infra import cache
@@ -52,28 +52,29 @@ def compute(session: Session, now: datetime) -> Statistics:
     now = now.astimezone(UTC)
     week_start = now - timedelta(days=7)
     first_whole_day = week_start.date() + timedelta(days=1)
-    users, active, superuser, day = tally.rows.c.users, tally.rows.c.is_active, tally.rows.c.is_superuser, tally.rows.c.day
-    first_part = (  # a CTE, so that users are locked before the tally; see tally.rows
+    counts, by_day = tally.of_all_days.c, tally.by_day.c
+    # The order of these, which is that of their locks, is the last query's: users before the tally; see there.
+    first_part = (
         select(func.count().label("users"))
         .select_from(User)
         .where(User.created_at >= week_start, User.created_at < tally.midnight(first_whole_day))
         .cte("first_part")
     )
-
-    def total(*conditions: Any) -> Any:
-        return func.coalesce(func.sum(users).filter(*conditions) if conditions else func.sum(users), 0)
-
-    row = session.execute(
-        select(
-            total().label("total"),
-            total(active).label("active"),
-            total(~active).label("inactive"),
-            total(superuser).label("superusers"),
-            total(day >= now.date()).label("today"),
-            (total(day >= first_whole_day) + select(first_part.c.users).scalar_subquery()).label("week"),
-            func.coalesce(func.sum(tally.rows.c.deltas), 0).label("deltas"),
-        )
-    ).one()
+    whole_days = (
+        select(_sum(by_day.users).label("week"), _sum(by_day.users, by_day.day >= now.date()).label("today"))
+        .where(by_day.day >= first_whole_day)
+        .cte("whole_days")
+    )
+    totals = select(
+        _sum(counts.users).label("total"),
+        _sum(counts.users, counts.is_active).label("active"),
+        _sum(counts.users, ~counts.is_active).label("inactive"),
+        _sum(counts.users, counts.is_superuser).label("superusers"),
+        _sum(counts.deltas).label("deltas"),
+    ).cte("totals")
+    week = (first_part.c.users + whole_days.c.week).label("week")
+    query = select(week, whole_days.c.today, totals)
+    row = session.execute(query.select_from(first_part.join(whole_days, true()).join(totals, true()))).one()
     tally.fold_many(session, row.deltas)
     return Statistics(
         total_users=int(row.total),
@@ -115,7 +116,13 @@ def signups(session: Session, now: datetime, days: int) -> list[tuple[date, int]
     """
     today = now.astimezone(UTC).date()
     first = today - timedelta(days=days - 1)
-    day = tally.rows.c.day
-    query = select(day, func.sum(tally.rows.c.users)).where(day >= first, day <= today).group_by(day)
+    day = tally.by_day.c.day
+    query = select(day, func.sum(tally.by_day.c.users)).where(day >= first, day <= today).group_by(day)
     counts = {when: int(count) for when, count in session.execute(query)}
     return [(when, counts.get(when, 0)) for when in (first + timedelta(days=n) for n in range(days))]
+
+
+def _sum(column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> ColumnElement[Any]:
+    """Of the rows for which the conditions hold; 0 if there are none."""
+    total = func.sum(column)
+    return func.coalesce(total.filter(*conditions) if conditions else total, 0)
