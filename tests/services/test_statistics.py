@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+import explained
 from rollcall.services import statistics, tally
 
 NOW = datetime(2026, 3, 11, 15, 30, 0, 123456, tzinfo=UTC)
@@ -152,16 +154,12 @@ def test_timestamp_is_the_moment_in_iso_8601_and_utc(session):
 
 def test_all_six_come_in_one_query(engine, session, spread):
     session.commit()
-    sent = []
-
-    def note(*call):
-        sent.append(call[2])
-
-    event.listen(engine, "before_cursor_execute", note)
-    with Session(engine) as fresh:
+    with Session(engine) as fresh, explained.noted(engine) as sent:
         statistics.compute(fresh, NOW)
-    event.remove(engine, "before_cursor_execute", note)
-    assert len(sent) == 1
+    [query] = sent
+    read = re.findall(r"FROM (\w+)", query.sql)
+    assert read[0] == "users", "whoever truncates users locks them first"
+    assert read.index("user_tally_deltas") < read.index("user_tally")
 
 
 def test_uncommitted_users_of_others_are_not_counted(engine, session, put):

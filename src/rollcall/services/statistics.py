@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache as once
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, Date, DateTime, bindparam, func, select, true
 from sqlalchemy.orm import Session
 
-from rollcall.infra import cache
+from rollcall.infra import cache, reading
 from rollcall.infra.cache import Cached
 from rollcall.models import User
 from rollcall.services import tally
-
-Transaction = Callable[[], AbstractContextManager[Session]]
 
 _KEY = "statistics"  # in the cache
 
@@ -52,17 +50,28 @@ def compute(session: Session, now: datetime) -> Statistics:
     now = now.astimezone(UTC)
     week_start = now - timedelta(days=7)
     first_whole_day = week_start.date() + timedelta(days=1)
+    moments = {"week_start": week_start, "midnight": tally.midnight(first_whole_day)}
+    [row] = reading.rows(session, _six_numbers(), first_whole_day=first_whole_day, today=now.date(), **moments)
+    total, active, inactive, superusers, today, week, deltas = map(int, row)
+    tally.fold_many(session, deltas)
+    return Statistics(total, active, inactive, superusers, today, week, now)
+
+
+@once
+def _six_numbers() -> reading.Statement:
+    """The numbers in the order of :class:`Statistics`, and how many deltas were read."""
     counts, by_day = tally.of_all_days.c, tally.by_day.c
-    # The order of these, which is that of their locks, is the last query's: users before the tally; see there.
+    moment = partial(bindparam, type_=DateTime(timezone=True))
+    day = partial(bindparam, type_=Date)
     first_part = (
         select(func.count().label("users"))
         .select_from(User)
-        .where(User.created_at >= week_start, User.created_at < tally.midnight(first_whole_day))
+        .where(User.created_at >= moment("week_start"), User.created_at < moment("midnight"))
         .cte("first_part")
     )
     whole_days = (
-        select(_sum(by_day.users).label("week"), _sum(by_day.users, by_day.day >= now.date()).label("today"))
-        .where(by_day.day >= first_whole_day)
+        select(_sum(by_day.users).label("week"), _sum(by_day.users, by_day.day >= day("today")).label("today"))
+        .where(by_day.day >= day("first_whole_day"))
         .cte("whole_days")
     )
     totals = select(
@@ -72,41 +81,32 @@ def compute(session: Session, now: datetime) -> Statistics:
         _sum(counts.users, counts.is_superuser).label("superusers"),
         _sum(counts.deltas).label("deltas"),
     ).cte("totals")
-    week = (first_part.c.users + whole_days.c.week).label("week")
-    query = select(week, whole_days.c.today, totals)
-    row = session.execute(query.select_from(first_part.join(whole_days, true()).join(totals, true()))).one()
-    tally.fold_many(session, row.deltas)
-    return Statistics(
-        total_users=int(row.total),
-        active_users=int(row.active),
-        inactive_users=int(row.inactive),
-        superusers=int(row.superusers),
-        new_users_today=int(row.today),
-        new_users_week=int(row.week),
-        timestamp=now,
+    query = select(
+        *(totals.c[name] for name in ("total", "active", "inactive", "superusers")),
+        whole_days.c.today,
+        (first_part.c.users + whole_days.c.week).label("week"),
+        totals.c.deltas,
     )
+    # In the order in which they take their locks: users before the tally; see there.
+    query = query.add_cte(first_part, whole_days, totals)
+    return reading.Statement(query.select_from(first_part.join(whole_days, true()).join(totals, true())), prepared=True)
 
 
-def cached(transaction: Transaction, now: datetime, ttl: int) -> Cached:
+def cached(session: Session, now: datetime, ttl: int) -> Cached:
     """The statistics as plain JSON types, at most ``ttl`` seconds old, and their age; on a hit without a query.
 
-    :param transaction: opens a unit of work where one is needed; it commits.
+    The caller commits, since the tally may fold.
     """
-
-    def compute_now() -> dict[str, Any]:
-        with transaction() as session:
-            return compute(session, now).as_dict()
-
-    return cache.fetch(_KEY, ttl, now.timestamp(), compute_now)
+    return cache.fetch(_KEY, ttl, now.timestamp(), lambda: compute(session, now).as_dict())
 
 
-def refresh(transaction: Transaction, now: datetime, ttl: int) -> Cached:
+def refresh(session: Session, now: datetime, ttl: int) -> Cached:
     """The statistics, computed now even if those in the cache are still good; all workers then have the new ones.
 
-    :param transaction: opens a unit of work; it commits.
+    The caller commits, since the tally may fold.
     """
     cache.forget(_KEY)
-    return cached(transaction, now, ttl)
+    return cached(session, now, ttl)
 
 
 def signups(session: Session, now: datetime, days: int) -> list[tuple[date, int]]:

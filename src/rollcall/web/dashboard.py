@@ -6,7 +6,7 @@ from flask import flash, make_response, redirect, render_template, request, url_
 from werkzeug import Response
 
 from rollcall.infra import runtime
-from rollcall.infra.database import session, transaction
+from rollcall.infra.database import session
 from rollcall.services import statistics, user_search
 from rollcall.services.user_search import UserFilter
 from rollcall.web import access, chart
@@ -23,7 +23,7 @@ def dashboard() -> Response:
     now = runtime.now()
     asked = request.args.get("days")
     days = next((days for days in CHART_DAYS if str(days) == asked), 30)
-    stats = statistics.cached(transaction, now, runtime.settings().stats_ttl)
+    stats = statistics.cached(session(), now, runtime.settings().stats_ttl)
     page = render_template(
         "dashboard.html",
         stats=stats.value,
@@ -41,6 +41,6 @@ def dashboard() -> Response:
 @access.superuser
 def refresh() -> Response:
     """Compute the statistics now, and go back to them."""
-    statistics.refresh(transaction, runtime.now(), runtime.settings().stats_ttl)
+    statistics.refresh(session(), runtime.now(), runtime.settings().stats_ttl)
     flash("The statistics are computed anew.")
     return redirect(access.own_path(request.form.get("next")) or url_for(".dashboard"))
