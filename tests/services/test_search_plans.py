@@ -129,6 +129,26 @@ def test_a_sample_of_who_match_is_of_users_of_all_times(many, states, rows):
     assert len(ids) == len(set(ids)) == rows
 
 
+def test_a_sample_of_the_newest_tells_how_many_match_also_where_more_sign_up_than_once_did(settings, clock, monkeypatch):
+    """Half of all users have signed up in the last 20 days of 1,000; one in 21 matches."""
+    users = text("""
+        INSERT INTO users (username, email, full_name, created_at)
+        SELECT 'user' || n, n || '@example.org', CASE WHEN n % 21 = 3 THEN 'Ferro' END,
+            :now - CASE WHEN n % 2 = 0 THEN 20 ELSE 1000 END * interval '1 day' * n / 20000
+        FROM generate_series(1, 20000) AS n
+    """)
+    for bound, rows in {"WINDOW_OF_ALL": 20, "SLICE": 200, "SAMPLE": 100, "MANY": 200}.items():
+        monkeypatch.setattr(text_search, bound, rows)
+    with databases.filled(settings, clock, users, now=clock.now) as app, app.app_context():
+        with db.session() as session, explained.noted(db.engine) as sent:
+            user_search.numbered_page(session, UserFilter(search="ferro", sort_by="username"), 1, 20)
+        with db.engine.connect() as connection:
+            sample = connection.exec_driver_sql(sent[0].sql, sent[0].parameters).all()
+    [share] = {share for *_, share in sample}
+    assert len(sample) == 101
+    assert len(sample) / share == pytest.approx(20_000 // 21, rel=0.2)
+
+
 @pytest.mark.parametrize(
     ("term", "grams"),
     [

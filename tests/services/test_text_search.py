@@ -219,6 +219,10 @@ def test_names_in_a_crowd_are_read_and_the_few_others_looked_up(descending):
     assert (further.before, further.crowds) == ([UNUSUAL], ["maria"])
     spread = name_jumps.Sample([chr(ord("a") + number % 26) + name for number, name in enumerate(names)], 0.01)
     assert name_jumps.choose(spread, 51, descending=descending, start=None).crowds == []
+    few = [f"{end}.{number}@example.org" for end in ("ant", "yak") for number in range(3)]
+    near = name_jumps.choose(name_jumps.Sample([*names, *few], 0.001), 51, descending=descending, start=None)
+    assert near.name.startswith("yak" if descending else "ant")
+    assert near.crowds == [], "those before a small crowd are soon passed over"
 
 
 def held(name):

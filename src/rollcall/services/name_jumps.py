@@ -13,8 +13,9 @@ from rollcall.models.user import BEGINNINGS, GROUPED, GROUPS, UNUSUAL
 LOOK_UP = 2_500
 # Nearly all who match may have one of so few beginnings of names. The index is then asked for those who have none of these: up
 # to where the crowds are in the order of names, it would have to go through all names. Beginnings shorter than these are those of
-# so many that to leave them out takes as long.
+# so many that to leave them out takes as long. A crowd that has the place is large: one in so many of those who match.
 CROWDS = 8
+LARGE = 10
 CROWD_BEGINNING = 3
 
 _LETTERS = "".join(GROUPS.values())
@@ -59,15 +60,13 @@ def choose(sample: Sample, needed: int, *, descending: bool, start: str | None) 
     # Before as many of the sample as are needed there are surely enough.
     sure = names[needed - 1][:BEGINNINGS] if len(names) >= needed else None
     enough = None if sure is None and start is None else _in_groups(_beginnings(start, sure, descending=descending))
-    # Three times as many as needed should lie before the place, since the sample is one of chance. Of a common term there are
+    # Twice as many as needed should lie before the place, since the sample is one of chance. Of a common term there are
     # many more before the first of the sample, and all who come before it have to be passed over.
-    rank = min(needed, 1 + int(3 * needed * sample.share))
+    rank = min(needed, 1 + int(2 * needed * sample.share))
     if len(names) < rank:
         return Jump("", [], [], enough)
     name = names[rank - 1]
-    # Among others than the crowds the place would not be far into the list.
-    crowds = _crowds(sample)
-    crowds = crowds if name.startswith(tuple(crowd.rstrip() for crowd in crowds)) else []
+    crowds = _crowds(sample, name)
     zones = [name[:length] for length in range(1, min(len(name), BEGINNINGS) + 1)]
     # The shortest beginning will do; the fewer the index is asked for, the sooner it answers.
     for zone in zones:
@@ -79,15 +78,20 @@ def choose(sample: Sample, needed: int, *, descending: bool, start: str | None) 
     return Jump(zone + LAST if descending else zone, _in_groups(_among(crowds, before)), crowds, enough)
 
 
-def _crowds(sample: Sample) -> list[str]:
-    """The beginnings that so many of the sample's names have that all others who match are few enough to be looked up."""
+def _crowds(sample: Sample, place: str) -> list[str]:
+    """The beginnings that so many of the sample's names have that all others who match are few enough to be looked up.
+
+    None where the place is not in a large one: it would not be so far into the list that this pays.
+    """
     for length in range(BEGINNINGS, CROWD_BEGINNING - 1, -1):
-        crowds = Counter(name[:length].ljust(length) for name in sample.names).most_common(CROWDS)
+        crowds = Counter(name[:length].ljust(length) for name in sample.names)
         others = len(sample.names)
-        for count, (_, size) in enumerate(crowds, 1):
+        for count, (_, size) in enumerate(crowds.most_common(CROWDS), 1):
             others -= size
             if others / sample.share <= LOOK_UP:
-                return [crowd for crowd, _ in crowds[:count]]
+                if LARGE * crowds[place[:length].ljust(length)] < len(sample.names):
+                    return []
+                return [crowd for crowd, _ in crowds.most_common(count)]
     return []
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from rollcall.infra.reading import Statement
 from rollcall.models import UserRecord
 from rollcall.models.user import GROUPS, NAME_BEGINNINGS, UNUSUAL
+from rollcall.services import tally
 from rollcall.services.name_jumps import LAST
 from rollcall.services.search_shapes import ASKED, Shape, window
 from rollcall.services.search_walk import met, walk
@@ -60,17 +61,23 @@ def sample(shape: Shape) -> Statement:
     return Statement(
         text(f"""
         WITH RECURSIVE {ASKED}, {walk(replace(shape, descending=True), "met", "enough", ":few")},
-        reached AS (SELECT min(edge) AS edge FROM met_walk WHERE edge < 'infinity'),
+        reached AS (SELECT (min(edge) AT TIME ZONE 'UTC')::date AS day FROM met_walk WHERE edge < 'infinity'),
+        -- By users and not by time: more or fewer may sign up than did once.
+        passed AS MATERIALIZED (
+            SELECT sum(users) AS users FROM ({tally.by_day.element}) AS tally WHERE day >= (SELECT day FROM reached)
+        ),
         whole AS MATERIALIZED (SELECT {ended} OR (SELECT read FROM met_all) AS is_whole),
-        thinned AS MATERIALIZED (SELECT 1 + count(*) / :most AS by FROM met_near)
+        thinned AS MATERIALIZED (SELECT 1 + count(*) / :most AS by FROM met_near),
+        list AS MATERIALIZED (
+            SELECT greatest(1, reltuples) AS listed FROM pg_class WHERE oid = '{shape.listed_in}'::regclass
+        )
         SELECT key, id, is_whole, listed, CASE
             WHEN {in_window} THEN least(1, :window / listed / by)
-            ELSE least(1, (1 + extract(epoch FROM newest - edge)) / (1 + extract(epoch FROM newest - oldest)))
+            ELSE least(1, (SELECT users FROM passed) / (SELECT sum(users) FROM ({tally.of_all_days.element}) AS tally))
                 * least(1, CAST(:enough AS numeric) / total)
         END::float AS share
         FROM (SELECT key, id, row_number() OVER () AS number FROM ({chosen}) AS met) AS met,
-            whole, thinned, met_total, met_pace, reached,
-            (SELECT greatest(1, reltuples) AS listed FROM pg_class WHERE oid = '{shape.listed_in}'::regclass) AS list
+            whole, thinned, met_total, list
         WHERE number % by = 0
         LIMIT CASE WHEN (SELECT is_whole FROM whole) OR {in_window} THEN NULL ELSE :enough END
     """),  # noqa: S608
