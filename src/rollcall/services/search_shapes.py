@@ -30,11 +30,13 @@ def _grams(form: str) -> str:
     Each is one more long list to go through. Of a long term every third and the last will do, which have all of its characters;
     of a shorter one, two of three, so that each begins with a character of the one before (``mar``, ``rin`` and ``ina``, which
     ``martina`` does not have). The planner works them out where it knows the term.
-    Of an address they end with the first characters of its domain: what follows may be everybody's, and the lists of such n-grams
-    are gone through as a whole.
+    Of an address they end with the @, or where little comes before that with the first characters of its domain: what follows may
+    be everybody's, and the lists of such n-grams are gone through as a whole.
     """
     at = f"strpos({form}, '{LETTERS[GAPS.index('@')]}')"
-    form = f"left({form}, CASE WHEN {at} > {LONGEST_GRAM} THEN {at} + {LONGEST_GRAM} ELSE length({form}) END)"
+    form = f"""left({form}, CASE
+            WHEN {at} > {2 * LONGEST_GRAM} THEN {at} WHEN {at} > {LONGEST_GRAM} THEN {at} + {LONGEST_GRAM} ELSE length({form})
+        END)"""
     cuts = [f"regexp_replace(substr({form}, {start}), '(...)|..?$', '\\1 ', 'g')" for start in (1, LONGEST_GRAM)]
     last = f"right({form}, {LONGEST_GRAM})"
     return f"""('''' || regexp_replace(CASE
