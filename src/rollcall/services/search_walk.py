@@ -14,6 +14,10 @@ _DAYS_AT_MOST = 64
 _GROWTH = 8
 # To find the matches of one day takes as long as to fetch so many that were looked up all at once.
 _A_DAY = 5
+# Of a term that a slice shows to be rare no more matches are looked up than so many times what is to be expected, and so many
+# more: where there are, the slice has misled, as one does that is unlike the others.
+_TIMES = 4
+_MORE = 1_000
 # Of superusers the window is widened where at least one in so many matches.
 _ONE_IN = 200
 
@@ -23,7 +27,7 @@ def walk(shape: Shape, name: str, enough: str, needed: str) -> str:
 
     First those in a window of the list. If they are not enough, those in slices of days, which the index finds without looking
     at any other day: each slice begins at the next day on which somebody signed up, so that empty years cost nothing. Once a
-    slice has shown the term to be rare, all the rest comes at once, unless more than ``many`` match.
+    slice has shown the term to be rare, all the rest comes at once, unless more than ``many`` match, or many more than expected.
     Where the window has as many as are needed, what follows is only counted, and no further than to ``enough``.
     For an order of names, where any of them will do, those that are met first are of all times.
     """
@@ -38,6 +42,7 @@ def walk(shape: Shape, name: str, enough: str, needed: str) -> str:
     too_few = f"{near} < :{enough} AND NOT (SELECT read FROM {name}_all)"  # noqa: S608
     # By half of what may be looked up, since the first slice is a sample of chance.
     few = "slice.seen > 0 AND 2 * slice.found * slice.span <= :many * slice.seen"
+    most = ":many"
     if shape.sort_by in NAMES:
         # It pays to know all who match; but a term of which a sample was met is not rare.
         few += f" AND {near} < {needed}"
@@ -46,7 +51,8 @@ def walk(shape: Shape, name: str, enough: str, needed: str) -> str:
         # enough.
         few += f""" AND slice.found <= {_A_DAY} * slice.seen
                 AND slice.found * slice.found * slice.span <= {_A_DAY} * (:{enough} - slice.found) * slice.seen * slice.seen"""
-    far = f"(SELECT count(*) FROM (SELECT id FROM {name}_far LIMIT :many + 1) AS some_far)"  # noqa: S608
+        most = f"least(:many, {_MORE} + {_TIMES} * slice.found * slice.span / slice.seen)::bigint"
+    far = f"(SELECT count(*) FROM (SELECT id FROM {name}_far LIMIT {most} + 1) AS some_far)"  # noqa: S608
     return f"""
         {_nearest(shape, name, enough)},
         {name}_pace AS MATERIALIZED (
@@ -81,11 +87,11 @@ def walk(shape: Shape, name: str, enough: str, needed: str) -> str:
                 SELECT coalesce(array_agg(id), '{{}}') AS ids, array_agg(key) AS keys
                 FROM (SELECT * FROM matching LIMIT CASE WHEN {near} >= {needed} THEN :{enough} END) AS listed
             ) AS hits
-            WHERE slice.found < :{enough} AND first.day IS NOT NULL AND CASE WHEN {few} THEN {far} > :many ELSE true END
+            WHERE slice.found < :{enough} AND first.day IS NOT NULL AND CASE WHEN {few} THEN {far} > {most} ELSE true END
         ),
         {name}_ended AS MATERIALIZED (
             SELECT edge FROM (SELECT * FROM {name}_walk ORDER BY seen DESC LIMIT 1) AS slice
-            WHERE found < :{enough} AND CASE WHEN {few} THEN {far} <= :many ELSE false END
+            WHERE found < :{enough} AND CASE WHEN {few} THEN {far} <= {most} ELSE false END
         ),
         {name}_rest AS (
             SELECT id, key FROM {name}_ended AS walk
