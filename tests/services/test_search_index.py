@@ -73,4 +73,4 @@ def test_a_bulk_gathers_more_than_a_request_until_it_commits(app: Flask) -> None
         search_index.gather(session)
         bulk = session.scalar(limit)
         session.commit()
-        assert (request, bulk, session.scalar(limit)) == ("128kB", "16MB", "128kB")
+        assert (request, bulk, session.scalar(limit)) == ("64kB", "16MB", "64kB")

@@ -41,7 +41,7 @@ _TRUSTED = 1.0
 # their own, services/search_index). The bitmap of a search should fit into memory.
 # A prepared statement is planned once, for any values (infra/reading). To start another process takes as long as most searches.
 _OPTIONS = (
-    "-c timezone=UTC -c gin_pending_list_limit=128kB -c work_mem=32MB"
+    "-c timezone=UTC -c gin_pending_list_limit=64kB -c work_mem=32MB"
     " -c plan_cache_mode=force_generic_plan -c max_parallel_workers_per_gather=0"
 )
 

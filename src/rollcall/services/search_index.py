@@ -2,7 +2,7 @@
 
 PostgreSQL puts new entries into a list first, since many together take far less time than one user's alone (manual, "GIN Fast
 Update Technique"). But every search reads that list, and the statement that makes it too long puts all of it into the index:
-for a request, whose list may have 128 kB (``infra/database``), in some 25 ms, once in 60 changes of a user.
+for a request, whose list may have 64 kB (``infra/database``), in some 20 to 35 ms, once in 30 changes of a user.
 """
 
 from __future__ import annotations
