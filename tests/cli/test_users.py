@@ -141,13 +141,14 @@ def test_a_database_that_is_away_is_one_sentence(make_app: Callable[..., Flask],
     assert "secret" not in result.stderr
 
 
-def test_a_database_without_tables_is_one_sentence(make_app: Callable[..., Flask], engine: Engine) -> None:
+@pytest.mark.parametrize("command", ["stats show", "stats verify", "users export -", "users promote ann"])
+def test_a_database_without_tables_is_one_sentence(make_app: Callable[..., Flask], engine: Engine, command: str) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("DROP DATABASE IF EXISTS rollcall_bare"))
         connection.execute(text("CREATE DATABASE rollcall_bare"))
     bare = engine.url.set(database="rollcall_bare", drivername="postgresql")
     app = make_app(database_url=bare.render_as_string(hide_password=False))
-    result = app.test_cli_runner().invoke(args=["stats", "show"])
+    result = app.test_cli_runner().invoke(args=command.split())
     assert (result.exit_code, result.stdout) == (1, "")
     assert "run 'flask db upgrade'" in result.stderr
 

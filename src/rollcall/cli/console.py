@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import click
+import psycopg2
 from flask.cli import AppGroup
 from psycopg2 import extensions
 from psycopg2.errorcodes import QUERY_CANCELED, UNDEFINED_TABLE
@@ -34,10 +35,11 @@ def plain_failures() -> Iterator[None]:
         raise click.ClickException(_INTERRUPTED) from None
     except errors.RollcallError as error:
         raise click.ClickException(_sentence(error)) from error
-    except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) == QUERY_CANCELED:
+    except (DBAPIError, psycopg2.Error) as error:  # the latter where SQLAlchemy had no part in it (infra/reading)
+        refusal = error.orig if isinstance(error, DBAPIError) else error
+        if getattr(refusal, "pgcode", None) == QUERY_CANCELED:
             raise click.ClickException(_INTERRUPTED) from None
-        raise click.ClickException(_database_sentence(error)) from error
+        raise click.ClickException(_database_sentence(refusal)) from error
     except OSError as error:
         if error.errno == errno.EPIPE:
             raise  # Whoever read our output has gone; click ends quietly.
@@ -75,11 +77,11 @@ def _unavailable_sentence(error: errors.DatabaseUnavailable) -> str:
     return "PostgreSQL cannot be reached, or has ended the connection; look at DATABASE_URL and at the server."
 
 
-def _database_sentence(error: DBAPIError) -> str:
-    if getattr(error.orig, "pgcode", None) == UNDEFINED_TABLE:
+def _database_sentence(refusal: BaseException | None) -> str:
+    if getattr(refusal, "pgcode", None) == UNDEFINED_TABLE:
         return "The database has no tables yet, or not the latest ones; run 'flask db upgrade'."
-    diagnostics = getattr(error.orig, "diag", None)
-    reason = getattr(diagnostics, "message_primary", None) or type(error.orig).__name__
+    diagnostics = getattr(refusal, "diag", None)
+    reason = getattr(diagnostics, "message_primary", None) or type(refusal).__name__
     return f"PostgreSQL refused: {shown(reason)}."
 
 
