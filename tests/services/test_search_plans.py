@@ -144,6 +144,13 @@ def test_a_sample_of_the_newest_tells_how_many_match_also_where_more_sign_up_tha
             user_search.numbered_page(session, UserFilter(search="ferro", sort_by="username"), 1, 20)
         with db.engine.connect() as connection:
             sample = connection.exec_driver_sql(sent[0].sql, sent[0].parameters).all()
+            for wrong in (
+                "TRUNCATE user_tally, user_tally_deltas",
+                "INSERT INTO user_tally VALUES ('2020-02-29', true, false, -9)",
+            ):
+                connection.exec_driver_sql(wrong)
+                misled = connection.exec_driver_sql(sent[0].sql, sent[0].parameters).all()
+                assert {0 < share <= 1 for *_, share in misled} == {True}, "a wrong tally fails no search"
     [share] = {share for *_, share in sample}
     assert len(sample) == 101
     assert len(sample) / share == pytest.approx(20_000 // 21, rel=0.2)

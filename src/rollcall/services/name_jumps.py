@@ -13,7 +13,7 @@ from rollcall.models.user import BEGINNINGS, GROUPED, GROUPS, UNUSUAL
 LOOK_UP = 2_500
 # Nearly all who match may have one of so few beginnings of names. The index is then asked for those who have none of these: up
 # to where the crowds are in the order of names, it would have to go through all names. Beginnings shorter than these are those of
-# so many that to leave them out takes as long. A crowd that has the place is large: one in so many of those who match.
+# so many that to leave them out takes as long. The one that has the place must be large, one in so many of those who match.
 CROWDS = 8
 LARGE = 10
 CROWD_BEGINNING = 3

@@ -62,10 +62,11 @@ def sample(shape: Shape) -> Statement:
         text(f"""
         WITH RECURSIVE {ASKED}, {walk(replace(shape, descending=True), "met", "enough", ":few")},
         reached AS (SELECT (min(edge) AT TIME ZONE 'UTC')::date AS day FROM met_walk WHERE edge < 'infinity'),
-        -- By users and not by time: more or fewer may sign up than did once.
+        -- By users and not by time: more or fewer may sign up than did once. A tally that is wrong may not fail a search.
         passed AS MATERIALIZED (
             SELECT sum(users) AS users FROM ({tally.by_day.element}) AS tally WHERE day >= (SELECT day FROM reached)
         ),
+        tallied AS MATERIALIZED (SELECT sum(users) AS users FROM ({tally.of_all_days.element}) AS tally),
         whole AS MATERIALIZED (SELECT {ended} OR (SELECT read FROM met_all) AS is_whole),
         thinned AS MATERIALIZED (SELECT 1 + count(*) / :most AS by FROM met_near),
         list AS MATERIALIZED (
@@ -73,7 +74,7 @@ def sample(shape: Shape) -> Statement:
         )
         SELECT key, id, is_whole, listed, CASE
             WHEN {in_window} THEN least(1, :window / listed / by)
-            ELSE least(1, (SELECT users FROM passed) / (SELECT sum(users) FROM ({tally.of_all_days.element}) AS tally))
+            ELSE least(1, greatest(total, (SELECT users FROM passed)) / greatest(1, (SELECT users FROM tallied)))
                 * least(1, CAST(:enough AS numeric) / total)
         END::float AS share
         FROM (SELECT key, id, row_number() OVER () AS number FROM ({chosen}) AS met) AS met,
