@@ -56,12 +56,9 @@ def walk(shape: Shape, name: str, enough: str, needed: str) -> str:
     return f"""
         {_nearest(shape, name, enough)},
         {name}_pace AS MATERIALIZED (
-            SELECT newest, oldest, users, span, 1 + least({_DAYS_AT_MOST - 1}, floor(:slice * span / users))::int AS days
-            FROM (
-                SELECT max(created_at) AS newest, min(created_at) AS oldest,
-                    extract(epoch FROM max(created_at) - min(created_at))::float / 86400 AS span
-                FROM users
-            ) AS moments, (SELECT greatest(1, reltuples) AS users FROM pg_class WHERE oid = 'users'::regclass) AS size
+            SELECT span, 1 + least({_DAYS_AT_MOST - 1}, floor(:slice * span / users))::int AS days
+            FROM (SELECT extract(epoch FROM max(created_at) - min(created_at))::float / 86400 AS span FROM users) AS moments,
+                (SELECT greatest(1, reltuples) AS users FROM pg_class WHERE oid = 'users'::regclass) AS size
         ),
         {name}_far AS MATERIALIZED (
             SELECT id, key, created_at FROM (
