@@ -21,8 +21,10 @@ run: $(VENV)/installed
 	@$(BIN)/flask setup-link
 	@exec $(BIN)/gunicorn wsgi:app
 
+# Several processes, each with a PostgreSQL and a Redis of its own; more than there are cores, since many tests wait.
+TEST_PROCESSES ?= 3
 test: $(VENV)/installed-test
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 browser: $(VENV)/installed-browser $(CHROMIUM_TESTS)/node_modules/.axe
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { echo "There is no Chromium: apt-get install chromium"; exit 1; }

@@ -21,7 +21,7 @@ import servers
 from facts import NOON, PASSWORD_HASH
 from rollcall.app import create_app
 from rollcall.models import User, UserSession
-from rollcall.services import accounts
+from rollcall.services.identity import accounts
 from rollcall.settings import Settings
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from rollcall.services import passwords
+from rollcall.services.identity import passwords
 
 NOON = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
 PASSWORD = "correct-horse-battery"

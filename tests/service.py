@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from rollcall.models import User, UserSession
-from rollcall.services import accounts
+from rollcall.services.identity import accounts
 from servers import Gunicorn
 
 

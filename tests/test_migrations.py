@@ -11,7 +11,7 @@ from sqlalchemy import event, inspect, text
 import databases
 from rollcall import bundled
 from rollcall.infra.database import db
-from rollcall.services import tally
+from rollcall.services.statistics import tally
 
 R2_INDEXES = ["ix_users_is_active", "ix_users_is_superuser", "ix_users_created_at"]
 FILL = text("""

@@ -20,6 +20,17 @@ class FieldProblem:
     message: str
 
 
+class FieldError(ValueError):
+    """The value of one field is not valid.
+
+    :ivar type: one of the codes that ``services/users/fields`` lists.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        self.type = code
+        super().__init__(message)
+
+
 class RollcallError(Exception):
     """Whatever the domain refuses or cannot do."""
 

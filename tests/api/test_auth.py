@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 
 from answers import problems, refused
 from rollcall.models import User, UserSession
-from rollcall.services import accounts
+from rollcall.services.identity import accounts
 from threads import wait_until_blocked
 
 PASSWORD = "correct-horse-battery"

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from answers import problems, refused
 from rollcall.models import User
-from rollcall.services import tally
+from rollcall.services.statistics import tally
 from threads import together, wait_until_blocked
 
 PASSWORD = "correct-horse-battery"

@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from answers import problems, refused
 from rollcall.errors import LastSuperuser
 from rollcall.models import User
-from rollcall.services import users
+from rollcall.services.users import directory
 from threads import together, wait_until_blocked
 
 RULES = {"anyone", "signed_in", "superuser", "self_or_superuser"}
@@ -140,7 +140,7 @@ def test_superuser_who_cannot_log_in_is_no_reason_to_go(as_root, root, make_user
 def test_operator_does_not_take_the_last_superuser_away_either(session, make_user, change):
     last = make_user(is_superuser=True, password_hash=None)
     with pytest.raises(LastSuperuser):
-        users.change_user(session, last.id, change, None, last.created_at)
+        directory.change_user(session, last.id, change, None, last.created_at)
 
 
 @pytest.mark.parametrize(("method", "body"), TAKE_AWAY.values(), ids=TAKE_AWAY)
@@ -205,4 +205,4 @@ def test_second_of_two_waits_for_what_the_first_does(make_user, make_app, call_a
 
 def test_operator_deactivates_a_plain_user_also_where_there_is_no_superuser(session, make_user):
     plain = make_user()
-    assert not users.change_user(session, plain.id, {"is_active": False}, None, plain.created_at).is_active
+    assert not directory.change_user(session, plain.id, {"is_active": False}, None, plain.created_at).is_active

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from answers import refused
 from facts import PASSWORD
 from rollcall.models import UserSession
-from rollcall.services import history
+from rollcall.services.users import history
 
 NEW_PASSWORD = "another-fine-passphrase"
 

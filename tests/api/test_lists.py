@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from answers import problems, refused
-from rollcall.services import text_search
+from rollcall.services.search import text_search
 
 
 @pytest.fixture

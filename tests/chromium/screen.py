@@ -22,7 +22,9 @@ from facts import PASSWORD_HASH
 from rollcall.infra import runtime
 from rollcall.infra.runtime import utc_now
 from rollcall.models import User, UserSession
-from rollcall.services import accounts, first_superuser, seeds
+from rollcall.services.identity import accounts
+from rollcall.services.transfer import seeds
+from rollcall.services.users import first_superuser
 from rollcall.settings import Settings
 from service import wait_for_workers
 

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from chromium.screen import Site
 from rollcall.infra.runtime import utc_now
-from rollcall.services import accounts, users
+from rollcall.services.identity import accounts
+from rollcall.services.users import directory
 
 LONG_NAME = "Maximiliane Theodora Alexandrina Freifrau von Hohenstein-Wolkersdorf zu Unterlangenfeld-Obermayrhofen"[:100]
 PEOPLE = [
@@ -167,7 +168,7 @@ def changed_lately(page: Page, site: Site) -> None:
                 {"full_name": LONG_NAME} if number == 3 else {"email": f"noor.{number}@example.org", "full_name": noor.full_name}
             )
             by = accounts.Identity(root, 0) if number % 2 else None
-            users.change_user(session, noor.id, change, by, utc_now() - timedelta(hours=20 - number))
+            directory.change_user(session, noor.id, change, by, utc_now() - timedelta(hours=20 - number))
         session.commit()
     site.add_session(noor, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "2001:db8::8a2e:370:7334")
     site.add_session(noor, "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1")

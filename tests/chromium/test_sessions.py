@@ -13,7 +13,7 @@ from chromium.screen import Site
 from facts import PASSWORD
 from rollcall.infra.runtime import utc_now
 from rollcall.models import User, UserSession
-from rollcall.services import users
+from rollcall.services.users import directory
 
 LONGEST_ADDRESS = "2001:db8:85a3:1234:5678:8a2e:370f:7334"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -31,7 +31,7 @@ def ann(site: Site) -> User:
         )
         for number in range(12):
             change = {"email": f"{NAME}{number}@{NAME}.example.org".lower(), "full_name": f"{NAME} {number}"}
-            users.change_user(session, ann.id, change, None, utc_now() - timedelta(minutes=12 - number))
+            directory.change_user(session, ann.id, change, None, utc_now() - timedelta(minutes=12 - number))
         session.commit()
     return ann
 

@@ -16,8 +16,10 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from rollcall.models import User
-from rollcall.services import imports, passwords, tally
-from rollcall.services.row_files import FileFormat
+from rollcall.services.identity import passwords
+from rollcall.services.statistics import tally
+from rollcall.services.transfer import imports
+from rollcall.services.transfer.row_files import FileFormat
 
 NOON = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
 Run = Callable[..., Result]

@@ -16,7 +16,9 @@ from sqlalchemy.orm import Session
 
 from rollcall.cli import console
 from rollcall.models import User
-from rollcall.services import seeds, tally, user_fields
+from rollcall.services.statistics import tally
+from rollcall.services.transfer import seeds
+from rollcall.services.users import fields
 
 NOON = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
 Run = Callable[..., Result]
@@ -44,9 +46,9 @@ def test_users_are_made_and_counted(run: Run, session: Session) -> None:
 def test_users_are_valid_and_cannot_log_in(run: Run, session: Session) -> None:
     run("500")
     for user in users(session):
-        assert user_fields.email(user.email) == user.email
-        assert user_fields.username(user.username) == user.username
-        assert user_fields.full_name(user.full_name) == user.full_name
+        assert fields.email(user.email) == user.email
+        assert fields.username(user.username) == user.username
+        assert fields.full_name(user.full_name) == user.full_name
         assert user.password_hash is None
 
 

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from facts import NOON
 from rollcall.models import User, UserSession
-from rollcall.services import history, passwords
+from rollcall.services.identity import passwords
+from rollcall.services.users import history
 from threads import wait_until_blocked
 
 NEW = ["create-superuser", "--username", "root", "--email", "root@example.org"]

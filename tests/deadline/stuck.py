@@ -18,7 +18,7 @@ from sqlalchemy import Float, Text, bindparam, func, select, text
 from rollcall.app import create_app
 from rollcall.infra import cache, deadline, reading
 from rollcall.infra.database import db, session, transaction
-from rollcall.services import passwords
+from rollcall.services.identity import passwords
 from rollcall.settings import Settings
 
 stuck = Blueprint("stuck", __name__, url_prefix="/api/v1/stuck")

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from browser import Browser, Page
 from rollcall.models import User
-from rollcall.services import bulk_changes
+from rollcall.services.users import bulk_changes
 
 
 @pytest.fixture

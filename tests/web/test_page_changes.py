@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from browser import PASSWORD, Browser, Page
 from facts import NOON
 from rollcall.models import RECORD, User, UserRecord
-from rollcall.services import history, users
-from rollcall.services.accounts import Identity
+from rollcall.services.identity.accounts import Identity
+from rollcall.services.users import directory, history
 
 NEW_PASSWORD = "another-good-password"
 
@@ -38,7 +38,7 @@ def change(session: Session, ann: User) -> Callable[..., None]:
 
     def make(by: User | None, **fields: Any) -> None:
         nonlocal moment
-        users.change_user(session, ann.id, fields, asking(session, by) if by else None, moment)
+        directory.change_user(session, ann.id, fields, asking(session, by) if by else None, moment)
         session.commit()
         moment += timedelta(hours=1)
 
@@ -94,7 +94,7 @@ def test_who_made_a_change_and_is_deleted_is_still_named(
 ) -> None:
     other = make_user(username="other", is_superuser=True)
     change(other, full_name="Ann")
-    users.delete_user(session, other.id)
+    directory.delete_user(session, other.id)
     session.commit()
     assert lately(root_browser.open(f"/dashboard/users/{ann.id}"))[0].startswith("other changed the full name")
     assert lately(ann_browser.open("/profile"))[0].startswith("A superuser changed the full name")
@@ -142,7 +142,7 @@ def test_changes_of_others_are_nobodys_business(
     make_app: Callable[..., Flask], ann_browser: Browser, make_user: Callable[..., User], session: Session, ann: User
 ) -> None:
     other = make_user(username="other")
-    users.change_user(session, other.id, {"full_name": "Secret"}, None, NOON)
+    directory.change_user(session, other.id, {"full_name": "Secret"}, None, NOON)
     session.commit()
     assert "Secret" not in ann_browser.open("/profile").html
     assert ann_browser.open(f"/dashboard/users/{other.id}").status == 403

@@ -18,7 +18,7 @@ from werkzeug.test import stream_encode_multipart
 
 from browser import Browser, Page
 from rollcall.models import ImportRun, User
-from rollcall.services import passwords
+from rollcall.services.identity import passwords
 
 PATH = "/dashboard/users/import"
 GOOD = "email,username,full_name\nann@b.de,ann,Ann Lee\nbob@b.de,bob,\n"

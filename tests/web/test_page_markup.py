@@ -10,7 +10,7 @@ from flask import Flask
 
 from browser import PASSWORD, Browser, Page
 from rollcall.models import User
-from rollcall.services import first_superuser
+from rollcall.services.users import first_superuser
 
 # A name that breaks out of every context it is not escaped in.
 EVIL = """<script>alert(1)</script>"'><img src=x onerror=alert(2)>{{7*7}}"""

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from browser import PASSWORD, Browser, Element, Page
 from facts import NOON
 from rollcall.models import User, UserSession
-from rollcall.services import accounts, first_superuser
+from rollcall.services.identity import accounts
+from rollcall.services.users import first_superuser
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from browser import PASSWORD, Browser, Page
 from rollcall.models import User
-from rollcall.services import first_superuser
+from rollcall.services.users import first_superuser
 from threads import together
 
 FIELDS = {

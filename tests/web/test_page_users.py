@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from browser import PASSWORD, Browser, Page
 from rollcall.models import User
-from rollcall.services import accounts
+from rollcall.services.identity import accounts
 
 NEW = {"username": "new", "email": "new@example.org", "password": PASSWORD, "password_again": PASSWORD}
 

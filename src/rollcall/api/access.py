@@ -14,8 +14,8 @@ from rollcall.api.blueprint import View, documented
 from rollcall.api.parsing import refuse_parameters
 from rollcall.errors import AccessDenied, InvalidToken
 from rollcall.infra import database, runtime
-from rollcall.services import accounts
-from rollcall.services.accounts import Identity
+from rollcall.services.identity import accounts
+from rollcall.services.identity.accounts import Identity
 
 # What the document says of those routes that do not ask for a user's token.
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {"anyone": [], "scraper": [{"metrics_token": []}, {}]}

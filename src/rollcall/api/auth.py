@@ -15,8 +15,9 @@ from rollcall.errors import RegistrationClosed
 from rollcall.infra import rate_limit, runtime
 from rollcall.infra.database import session, transaction
 from rollcall.models import User
-from rollcall.services import accounts, users
-from rollcall.services.user_fields import NewUser
+from rollcall.services.identity import accounts
+from rollcall.services.users import directory
+from rollcall.services.users.fields import NewUser
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/v1/auth", description="Registration and sessions")
 
@@ -35,7 +36,7 @@ def register(new: NewUser) -> User:
     if not runtime.settings().registration_enabled:
         raise RegistrationClosed
     with transaction() as work:
-        return users.create_user(work, new, runtime.now())
+        return directory.create_user(work, new, runtime.now())
 
 
 @blueprint.post("/login")

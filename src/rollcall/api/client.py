@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import request
 
-from rollcall.services.devices import Device
+from rollcall.services.identity.devices import Device
 
 
 def device() -> Device:

@@ -11,7 +11,7 @@ from rollcall.api.blueprint import Blueprint
 from rollcall.api.schemas.operation import SignupsQuerySchema, SignupsSchema, StatisticsSchema
 from rollcall.infra import runtime
 from rollcall.infra.database import session
-from rollcall.services import statistics
+from rollcall.services.statistics import numbers
 
 blueprint = Blueprint("dashboard", __name__, url_prefix="/api/v1/dashboard", description="The state of the user base")
 
@@ -27,7 +27,7 @@ def stats() -> Response:
     in `If-None-Match` is answered 304 while they stay the same.
     """
     ttl = runtime.settings().stats_ttl
-    found = statistics.cached(session(), runtime.now(), ttl)
+    found = numbers.cached(session(), runtime.now(), ttl)
     response = jsonify(found.value)
     response.headers["Cache-Control"] = f"private, max-age={max(0, round(ttl - found.age))}"
     response.headers["Age"] = str(int(found.age))
@@ -44,5 +44,5 @@ def stats() -> Response:
 @blueprint.errors(422)
 def signups(query: dict[str, int]) -> dict[str, Any]:
     """Sign-ups per day (UTC), up to today"""
-    days = statistics.signups(session(), runtime.now(), query["days"])
+    days = numbers.signups(session(), runtime.now(), query["days"])
     return {"days": [{"date": day, "count": count} for day, count in days]}

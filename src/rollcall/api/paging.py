@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from rollcall.errors import FieldProblem, ValidationFailed
-from rollcall.services import user_search
-from rollcall.services.user_search import Position, UserFilter
+from rollcall.services.search import user_search
+from rollcall.services.search.user_search import Position, UserFilter
 
 _NOT_FILTERS = frozenset({"page", "size", "cursor", "format"})
 

@@ -21,8 +21,10 @@ from rollcall.api.schemas.users import (
 from rollcall.infra import deadline, rate_limit, runtime
 from rollcall.infra.database import session, stream_rows, transaction
 from rollcall.models import User
-from rollcall.services import exports, user_search, users
-from rollcall.services.user_fields import NewUser
+from rollcall.services.search import user_search
+from rollcall.services.transfer import exports
+from rollcall.services.users import directory
+from rollcall.services.users.fields import NewUser
 
 blueprint = Blueprint("users", __name__, url_prefix="/api/v1/users", description="People")
 
@@ -50,7 +52,7 @@ def list_users(query: dict[str, Any]) -> Any:
 def create_user(new: NewUser) -> Any:
     """Create a user"""
     with transaction() as work:
-        user = users.create_user(work, new, runtime.now())
+        user = directory.create_user(work, new, runtime.now())
     return user, {"Location": url_for("users.get_user", user_id=user.id)}
 
 
@@ -66,7 +68,7 @@ def create_users(rows: list[NewUser]) -> Any:
     every such row (`body.3.email`). A row may carry `password_hash` instead of `password`, or neither.
     """
     with transaction() as work:
-        made = users.create_users(work, rows, runtime.now(), deadline.check)
+        made = directory.create_users(work, rows, runtime.now(), deadline.check)
     return jsonify([represented(user) for user in made]), 201
 
 
@@ -91,7 +93,7 @@ def export_users(query: dict[str, Any]) -> Response:
 @blueprint.errors(404, 429)
 def get_user(user_id: int) -> Any:
     """One user"""
-    return jsonify(represented(users.read_user(session(), user_id)))
+    return jsonify(represented(directory.read_user(session(), user_id)))
 
 
 @blueprint.patch("/<user_id:user_id>")
@@ -108,7 +110,7 @@ def change_user(changes: dict[str, Any], user_id: int) -> User:
     fields, passwords without it, `is_active` and `is_superuser`. A new password and deactivation end the user's sessions.
     """
     with transaction() as work:
-        return users.change_user(work, user_id, changes, access.identity(), runtime.now())
+        return directory.change_user(work, user_id, changes, access.identity(), runtime.now())
 
 
 @blueprint.delete("/<user_id:user_id>")
@@ -120,4 +122,4 @@ def change_user(changes: dict[str, Any], user_id: int) -> User:
 def delete_user(user_id: int) -> None:
     """Delete a user"""
     with transaction() as work:
-        users.delete_user(work, user_id)
+        directory.delete_user(work, user_id)

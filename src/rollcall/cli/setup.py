@@ -8,7 +8,7 @@ from flask.cli import with_appcontext
 
 from rollcall.cli.console import plain_failures
 from rollcall.infra.database import session
-from rollcall.services import first_superuser
+from rollcall.services.users import first_superuser
 
 
 @click.command("setup-link")

@@ -9,7 +9,8 @@ import click
 from rollcall.cli.console import CommandGroup, counted
 from rollcall.infra import runtime
 from rollcall.infra.database import transaction
-from rollcall.services import bulk_copy, statistics, tally
+from rollcall.services.statistics import numbers, tally
+from rollcall.services.transfer import bulk_copy
 
 stats = CommandGroup("stats", help="Statistics of the users.")
 
@@ -19,11 +20,11 @@ stats = CommandGroup("stats", help="Statistics of the users.")
 def show(as_json: bool) -> None:
     """Print the statistics, fresh from the database."""
     with transaction() as session:
-        numbers = statistics.compute(session, runtime.now()).as_dict()
+        figures = numbers.compute(session, runtime.now()).as_dict()
     if as_json:
-        click.echo(json.dumps(numbers))
+        click.echo(json.dumps(figures))
         return
-    for name, value in numbers.items():
+    for name, value in figures.items():
         number = f"{value:>15,}" if isinstance(value, int) else value
         click.echo(f"{name.replace('_', ' '):<16}{number}")
 

@@ -9,15 +9,18 @@ import click
 
 from rollcall.cli.console import CommandGroup, counted, progress_bar, shown
 from rollcall.cli.files import ImportProgress, import_format, open_source, written
-from rollcall.errors import FieldProblem, UserNotFound, ValidationFailed
+from rollcall.errors import FieldError, FieldProblem, UserNotFound, ValidationFailed
 from rollcall.infra import runtime
 from rollcall.infra.database import db, stream_rows, transaction
-from rollcall.services import exports, imports, seeds, tally, user_fields, user_search
-from rollcall.services import users as user_service
-from rollcall.services.exports import ExportFormat
-from rollcall.services.row_files import FileFormat
-from rollcall.services.user_fields import FieldError, NewUser
-from rollcall.services.user_search import UserFilter
+from rollcall.services.normalization import is_storable
+from rollcall.services.search import user_search
+from rollcall.services.search.user_search import UserFilter
+from rollcall.services.statistics import tally
+from rollcall.services.transfer import exports, imports, seeds
+from rollcall.services.transfer.exports import ExportFormat
+from rollcall.services.transfer.row_files import FileFormat
+from rollcall.services.users import directory, fields
+from rollcall.services.users.fields import NewUser
 
 users = CommandGroup("users", help="Create, change, import and export users.")
 
@@ -28,16 +31,16 @@ users = CommandGroup("users", help="Create, change, import and export users.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
 def create_superuser(username: str | None, email: str | None, password_stdin: bool) -> None:
     """Create an active superuser."""
-    name = _field("username", username, user_fields.username)
-    address = _field("email", email, user_fields.email)
+    name = _field("username", username, fields.username)
+    address = _field("email", email, fields.email)
     if password_stdin:
         line = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
-        password = _field("password", line, user_fields.password)
+        password = _field("password", line, fields.password)
     else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, value_proc=_asking(user_fields.password))
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, value_proc=_asking(fields.password))
     new = NewUser(email=address, username=name, password=password, is_superuser=True)
     with transaction() as session:
-        user_service.create_user(session, new, runtime.now())
+        directory.create_user(session, new, runtime.now())
     click.echo(f"Created the superuser {name}.")
 
 
@@ -64,11 +67,11 @@ def _asking(check: Callable[[str], str]) -> Callable[[str], str]:
 
 def _switch(command: str, change: dict[str, bool], state: str) -> None:
     def switch(user: str) -> None:
-        if not user_fields.is_storable(user):
+        if not is_storable(user):
             raise UserNotFound(user)
         with transaction() as session:
-            found = user_service.find_user(session, user)
-            changed = user_service.change_user(session, found.id, change, None, runtime.now())
+            found = directory.find_user(session, user)
+            changed = directory.change_user(session, found.id, change, None, runtime.now())
         click.echo(f"{changed.username} is now {state}.")
 
     switch.__doc__ = f"Make USER, given by username or e-mail address, {state}."

@@ -38,7 +38,7 @@ _TRUSTED = 1.0
 
 # Settings of each connection. New entries wait in a short list before they go into the index of the search, which takes them
 # all at once: with a shorter list more writers wait for that, with a longer one all searches take longer (bulks have one of
-# their own, services/search_index). The bitmap of a search should fit into memory.
+# their own, services/search/search_index). The bitmap of a search should fit into memory.
 # A prepared statement is planned once, for any values (infra/reading). To start another process takes as long as most searches.
 _OPTIONS = (
     "-c timezone=UTC -c gin_pending_list_limit=64kB -c work_mem=32MB"

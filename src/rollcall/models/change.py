@@ -1,4 +1,4 @@
-"""What was changed about a user: written by ``services/history``, a few entries for each user, never a secret."""
+"""What was changed about a user: written by ``services/users/history``, a few entries for each user, never a secret."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The tally: how many users there are in each state, by day of sign-up and of all days.
 
-Triggers on ``users`` append signed deltas, so that writers never wait for each other; ``services/tally`` folds them into
+Triggers on ``users`` append signed deltas, so that no writer waits for another; ``services/statistics/tally`` folds them into
 the counts by day, and triggers there keep the totals. The truth at any moment is the sum of the deltas and either of them.
 """
 

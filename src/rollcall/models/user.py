@@ -156,6 +156,8 @@ NAME_BEGINNINGS: dict[str, ColumnElement[Any]] = {column: _beginnings(column) fo
 _users = cast(Table, User.__table__)
 RECORD = tuple(_users.c[name] for name in UserRecord._fields)
 """The columns of a :class:`UserRecord`."""
+COLUMNS = UserRecord._fields
+"""The columns of an export, by name."""
 # The filters carry the default sort order with them, so that a filtered first page is one short index scan.
 Index("ix_users_is_active", User.is_active, User.created_at, User.id)
 Index("ix_users_is_superuser", User.is_superuser, User.created_at, User.id)

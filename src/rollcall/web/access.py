@@ -13,8 +13,8 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from rollcall.errors import AccessDenied, InvalidToken
 from rollcall.infra import database, runtime
 from rollcall.models import UserRecord
-from rollcall.services import accounts
-from rollcall.services.accounts import Identity
+from rollcall.services.identity import accounts
+from rollcall.services.identity.accounts import Identity
 
 View = TypeVar("View", bound=Callable[..., Any])
 

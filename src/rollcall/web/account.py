@@ -15,7 +15,8 @@ from rollcall.api.schemas.users import RegistrationSchema, UserChangeSchema
 from rollcall.errors import Conflict, InactiveAccount, InvalidCredentials, SetUpAlready, ValidationFailed
 from rollcall.infra import rate_limit, runtime
 from rollcall.infra.database import session, transaction
-from rollcall.services import accounts, first_superuser, history, users
+from rollcall.services.identity import accounts
+from rollcall.services.users import directory, first_superuser, history
 from rollcall.web import access, sessions
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
@@ -118,7 +119,7 @@ def change_profile() -> Response:
     try:
         changes = form.load(UserChangeSchema(only=("email", "username", "full_name")))
         with transaction() as work:
-            users.change_user(work, access.identity().user.id, changes, access.identity(), runtime.now())
+            directory.change_user(work, access.identity().user.id, changes, access.identity(), runtime.now())
     except (ValidationFailed, Conflict) as error:
         return form.refuse(error).page("profile.html", **_profile_context())
     flash("Your profile is saved.")
@@ -141,7 +142,7 @@ def change_own_password() -> Response:
     try:
         changes = form.load(UserChangeSchema(only=("password", "current_password")))
         with transaction() as work:
-            users.change_user(work, access.identity().user.id, changes, access.identity(), runtime.now())
+            directory.change_user(work, access.identity().user.id, changes, access.identity(), runtime.now())
     except ValidationFailed as error:
         return form.refuse(error).page("password.html", person=access.identity().user)
     flash("Your password is changed. You are logged out everywhere else.")

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from rollcall.infra import runtime
 from rollcall.models import User
-from rollcall.services import accounts, users
-from rollcall.services.accounts import Identity
+from rollcall.services.identity import accounts
+from rollcall.services.identity.accounts import Identity
+from rollcall.services.users import directory
 from rollcall.web.wording import plural
 
 
@@ -25,11 +26,11 @@ class Action:
 
 
 def _deactivate(session: Session, person: User, by: Identity) -> None:
-    users.change_user(session, person.id, {"is_active": False}, by, runtime.now())
+    directory.change_user(session, person.id, {"is_active": False}, by, runtime.now())
 
 
 def _delete(session: Session, person: User, _by: Identity) -> None:
-    users.delete_user(session, person.id)
+    directory.delete_user(session, person.id)
 
 
 def _end_sessions(session: Session, person: User, by: Identity) -> None:

@@ -8,8 +8,8 @@ from werkzeug import Response
 from rollcall.errors import SelectionChanged
 from rollcall.infra import deadline, runtime
 from rollcall.infra.database import session, transaction
-from rollcall.services import bulk_changes
-from rollcall.services.bulk_changes import Selection
+from rollcall.services.users import bulk_changes
+from rollcall.services.users.bulk_changes import Selection
 from rollcall.web import access, selection, undo
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form

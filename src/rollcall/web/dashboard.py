@@ -7,8 +7,9 @@ from werkzeug import Response
 
 from rollcall.infra import runtime
 from rollcall.infra.database import session
-from rollcall.services import statistics, user_search
-from rollcall.services.user_search import UserFilter
+from rollcall.services.search import user_search
+from rollcall.services.search.user_search import UserFilter
+from rollcall.services.statistics import numbers
 from rollcall.web import access, chart
 from rollcall.web.blueprint import blueprint
 
@@ -23,13 +24,13 @@ def dashboard() -> Response:
     now = runtime.now()
     asked = request.args.get("days")
     days = next((days for days in CHART_DAYS if str(days) == asked), 30)
-    stats = statistics.cached(session(), now, runtime.settings().stats_ttl)
+    stats = numbers.cached(session(), now, runtime.settings().stats_ttl)
     page = render_template(
         "dashboard.html",
         stats=stats.value,
         stats_age=stats.age,
         users=user_search.numbered_page(session(), UserFilter(), 1, _LATEST).items,
-        chart=chart.sign_ups(statistics.signups(session(), now, days)),
+        chart=chart.sign_ups(numbers.signups(session(), now, days)),
         days=days,
         choices=CHART_DAYS,
         here=access.here(),
@@ -41,6 +42,6 @@ def dashboard() -> Response:
 @access.superuser
 def refresh() -> Response:
     """Compute the statistics now, and go back to them."""
-    statistics.refresh(session(), runtime.now(), runtime.settings().stats_ttl)
+    numbers.refresh(session(), runtime.now(), runtime.settings().stats_ttl)
     flash("The statistics are computed anew.")
     return redirect(access.own_path(request.form.get("next")) or url_for(".dashboard"))

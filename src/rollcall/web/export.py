@@ -13,7 +13,8 @@ from rollcall.api.parsing import RequestParser
 from rollcall.api.schemas.users import FilterSchema
 from rollcall.infra import deadline, runtime
 from rollcall.infra.database import session, stream_rows
-from rollcall.services import exports, user_search
+from rollcall.services.search import user_search
+from rollcall.services.transfer import exports
 from rollcall.web import access, selection
 from rollcall.web.blueprint import blueprint
 

@@ -16,9 +16,9 @@ from rollcall.errors import FieldProblem, ValidationFailed
 from rollcall.infra import deadline, runtime
 from rollcall.infra.database import own_connection, session, transaction
 from rollcall.models.import_run import FILE_NAME_MAX
-from rollcall.services import import_files, import_runs, imports
-from rollcall.services.imports import ImportReport
-from rollcall.services.row_files import FileFormat, format_of
+from rollcall.services.transfer import imports, runs, uploads
+from rollcall.services.transfer.imports import ImportReport
+from rollcall.services.transfer.row_files import FileFormat, format_of
 from rollcall.web import access, wording
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
@@ -86,7 +86,7 @@ def import_users() -> Response:
 @access.superuser
 def show_import(run_id: UUID) -> Response:
     """How far an import is, or what has become of it; a script replaces a part of the page by what it then says."""
-    run = import_runs.find(session(), run_id, _me())
+    run = runs.find(session(), run_id, _me())
     if run is None:
         abort(404)
     return make_response(render_template("import_run.html", run=run))
@@ -97,14 +97,14 @@ def show_import(run_id: UUID) -> Response:
 def import_template(suffix: str) -> Response:
     """A file to fill in."""
     file_format = FileFormat(suffix)
-    reply = make_response(import_files.template(file_format))
+    reply = make_response(uploads.template(file_format))
     reply.content_type = _TYPES[file_format]
     reply.headers.set("Content-Disposition", "attachment", filename=f"users-template.{suffix}")
     return reply
 
 
 def _check(form: Form, upload: Upload) -> Response:
-    digest = import_runs.digest(upload.source)
+    digest = runs.digest(upload.source)
     with own_connection() as connection:
         report = imports.import_users(
             connection,
@@ -118,7 +118,7 @@ def _check(form: Form, upload: Upload) -> Response:
     if report.problem_count:
         return _page(form, upload=upload, report=report)
     with transaction() as work:
-        run = import_runs.note(
+        run = runs.note(
             work,
             _me(),
             file_digest=digest,
@@ -131,10 +131,10 @@ def _check(form: Form, upload: Upload) -> Response:
 
 
 def _import(form: Form, upload: Upload) -> Response:
-    digest = import_runs.digest(upload.source)
-    run = import_runs.require(session(), _run_sent(), _me(), digest, runtime.now())
+    digest = runs.digest(upload.source)
+    run = runs.require(session(), _run_sent(), _me(), digest, runtime.now())
     with own_connection() as connection, own_connection(autocommit=True) as aside:
-        report = import_runs.perform(connection, aside, upload.source, run, clock=runtime.now, check=deadline.check)
+        report = runs.perform(connection, aside, upload.source, run, clock=runtime.now, check=deadline.check)
     if report is not None and report.problem_count:
         return _page(form, upload=upload, report=report, late=True)
     return redirect(url_for(".show_import", run_id=run.id), 303)
@@ -151,9 +151,7 @@ def _bad_rows(_form: Form, upload: Upload) -> Response:
     with ExitStack() as unread:
         target = unread.enter_context(tempfile.TemporaryFile())
         with own_connection() as connection:
-            import_files.write_bad_rows(
-                connection, upload.source, upload.file_format, target, now=runtime.now(), check=deadline.check
-            )
+            uploads.write_bad_rows(connection, upload.source, upload.file_format, target, now=runtime.now(), check=deadline.check)
         unread.pop_all()  # whoever reads it closes it
     reply = deadline.stream(_read(target), content_type=_TYPES[FileFormat.CSV])
     reply.headers.set("Content-Disposition", "attachment", filename="bad-rows.csv")
@@ -184,7 +182,7 @@ def _page(form: Form, report: ImportReport | None = None, **context: Any) -> Res
         report=report,
         limit=runtime.settings().request_timeout * TIMES,
         max_size=_max_size(),
-        recent=import_runs.recent(session(), _me(), _RECENT),
+        recent=runs.recent(session(), _me(), _RECENT),
         **context,
     )
 

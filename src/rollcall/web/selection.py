@@ -12,7 +12,7 @@ from rollcall.api import paging
 from rollcall.api.parsing import RequestParser
 from rollcall.api.schemas.users import FilterSchema
 from rollcall.errors import FieldProblem, ValidationFailed
-from rollcall.services.bulk_changes import SELECTED_AT_MOST, Selection
+from rollcall.services.users.bulk_changes import SELECTED_AT_MOST, Selection
 from rollcall.web import access
 
 _ID = re.compile("[1-9][0-9]{0,18}")

@@ -9,7 +9,7 @@ from werkzeug import Response
 
 from rollcall.infra import runtime
 from rollcall.infra.database import session, transaction
-from rollcall.services import accounts
+from rollcall.services.identity import accounts
 from rollcall.web import access
 from rollcall.web.blueprint import blueprint
 

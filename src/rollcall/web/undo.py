@@ -9,8 +9,8 @@ from werkzeug import Response
 
 from rollcall.infra import runtime
 from rollcall.infra.database import transaction
-from rollcall.services import bulk_changes
-from rollcall.services.bulk_changes import Changed
+from rollcall.services.users import bulk_changes
+from rollcall.services.users.bulk_changes import Changed
 from rollcall.web import access, selection
 from rollcall.web.blueprint import blueprint
 from rollcall.web.wording import plural

@@ -13,7 +13,7 @@ from rollcall.api import paging
 from rollcall.api.schemas.users import FilterSchema, ListQuerySchema
 from rollcall.errors import UserNotFound, ValidationFailed
 from rollcall.models import UserRecord
-from rollcall.services import users
+from rollcall.services.users import directory
 from rollcall.web.wording import number
 
 _SCHEMA = ListQuerySchema()
@@ -157,6 +157,6 @@ def _with_id(session: Session, term: str) -> UserRecord | None:
     if not term.isdecimal() or len(term) >= _ID_DIGITS:
         return None
     try:
-        return users.read_user(session, int(term))
+        return directory.read_user(session, int(term))
     except UserNotFound:
         return None

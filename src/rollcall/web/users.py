@@ -12,7 +12,8 @@ from rollcall.errors import Conflict, LastSuperuser, ValidationFailed
 from rollcall.infra import runtime
 from rollcall.infra.database import session, transaction
 from rollcall.models import User
-from rollcall.services import accounts, history, users
+from rollcall.services.identity import accounts
+from rollcall.services.users import directory, history
 from rollcall.web import access, sessions, undo
 from rollcall.web.actions import ACTIONS
 from rollcall.web.blueprint import blueprint
@@ -47,7 +48,7 @@ def create_user() -> Response:
     try:
         new = form.load(NewUserSchema())
         with transaction() as work:
-            created = users.create_user(work, new, runtime.now())
+            created = directory.create_user(work, new, runtime.now())
     except (ValidationFailed, Conflict) as error:
         return form.refuse(error).page("user_new.html")
     flash(f"{created.username} is created.")
@@ -72,7 +73,7 @@ def change_user(user_id: int) -> Response:
     try:
         changes = form.load(UserChangeSchema(only=("email", "username", "full_name", "is_superuser")))
         with transaction() as work:
-            changed = users.change_user(work, user_id, changes, access.identity(), runtime.now())
+            changed = directory.change_user(work, user_id, changes, access.identity(), runtime.now())
     except (ValidationFailed, Conflict) as error:
         return form.refuse(error).page("user.html", changes=history.recent(session(), user_id), **_context(user_id))
     flash(f"{changed.username} is saved.")
@@ -85,7 +86,7 @@ def password_form(user_id: int) -> Response:
     """The form for somebody's password; one's own is changed in the profile."""
     if user_id == access.identity().user.id:
         return redirect(url_for(".own_password_form"))
-    return Form().page("password.html", person=users.get_user(session(), user_id))
+    return Form().page("password.html", person=directory.get_user(session(), user_id))
 
 
 @blueprint.post(f"{_ONE}/password")
@@ -96,9 +97,9 @@ def set_password(user_id: int) -> Response:
     try:
         changes = form.load(UserChangeSchema(only=("password", "current_password")))
         with transaction() as work:
-            person = users.change_user(work, user_id, changes, access.identity(), runtime.now())
+            person = directory.change_user(work, user_id, changes, access.identity(), runtime.now())
     except ValidationFailed as error:
-        return form.refuse(error).page("password.html", person=users.get_user(session(), user_id))
+        return form.refuse(error).page("password.html", person=directory.get_user(session(), user_id))
     flash(f"{person.username} has a new password, and is logged out everywhere.")
     return redirect(url_for(".show_user", user_id=user_id))
 
@@ -108,8 +109,8 @@ def set_password(user_id: int) -> Response:
 def activate_user(user_id: int) -> Response:
     """Let a user log in again."""
     with transaction() as work:
-        was_active = users.get_user(work, user_id).is_active
-        person = users.change_user(work, user_id, {"is_active": True}, access.identity(), runtime.now())
+        was_active = directory.get_user(work, user_id).is_active
+        person = directory.change_user(work, user_id, {"is_active": True}, access.identity(), runtime.now())
     undo.offer(f"{person.username} is active again.", "activate", [] if was_active else [user_id])
     return redirect(access.own_path(request.form.get("next")) or url_for(".show_user", user_id=user_id))
 
@@ -128,7 +129,7 @@ def act(user_id: int, name: str) -> Response:
     form, action, me = Form.sent(), ACTIONS[name], access.identity()
     try:
         with transaction() as work:
-            person = users.get_user(work, user_id)
+            person = directory.get_user(work, user_id)
             was_active, ending = person.is_active, len(accounts.open_sessions(work, user_id, runtime.now()))
             action.perform(work, person, me)
     except LastSuperuser as error:
@@ -141,11 +142,11 @@ def act(user_id: int, name: str) -> Response:
 
 
 def _context(user_id: int) -> dict[str, Any]:
-    person = users.get_user(session(), user_id)
+    person = directory.get_user(session(), user_id)
     return {
         "person": person,
         "own": person.id == access.identity().user.id,
-        "last_superuser": users.is_last_superuser(session(), person),
+        "last_superuser": directory.is_last_superuser(session(), person),
         **sessions.listed(user_id),
     }
 

@@ -1,1 +1,1 @@
-"""What comes in and goes out, for marshmallow and the OpenAPI document; the rules themselves are services/user_fields'."""
+"""What comes in and goes out, for marshmallow and the OpenAPI document; the rules themselves are services/users/fields'."""

@@ -9,7 +9,7 @@ from typing import Any
 import marshmallow as ma
 
 from rollcall.api.parsing import Problem
-from rollcall.services.user_fields import FieldError
+from rollcall.errors import FieldError
 
 _CODES = {
     "required": ("missing", "This field is required."),
@@ -27,7 +27,7 @@ class _Coded(ma.fields.Field[Any]):
 
 
 class Text(_Coded, ma.fields.String):
-    """A string that a function of services/user_fields accepts.
+    """A string that a function of services/users/fields accepts.
 
     :param check: returns the value to use, or raises ``FieldError``.
     """

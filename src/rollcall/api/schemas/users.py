@@ -9,8 +9,9 @@ import marshmallow as ma
 from rollcall.api.parsing import Problem
 from rollcall.api.schemas.base import Choice, Flag, Number, Schema, Text
 from rollcall.models import User, UserRecord
-from rollcall.services import text_search, user_fields
-from rollcall.services.user_fields import NewUser
+from rollcall.services.search import text_search
+from rollcall.services.users import fields
+from rollcall.services.users.fields import NewUser
 
 EXAMPLE = {
     "id": 1,
@@ -27,21 +28,21 @@ PAGE_MAX = 1_000_000_000
 
 
 def _email(**kwargs: Any) -> Text:
-    return Text(user_fields.email, metadata={"format": "email", "maxLength": 254, "examples": [EXAMPLE["email"]]}, **kwargs)
+    return Text(fields.email, metadata={"format": "email", "maxLength": 254, "examples": [EXAMPLE["email"]]}, **kwargs)
 
 
 def _username(**kwargs: Any) -> Text:
-    metadata = {"minLength": 3, "maxLength": 50, "pattern": user_fields.USERNAME_PATTERN, "examples": ["ann"]}
-    return Text(user_fields.username, metadata=metadata, **kwargs)
+    metadata = {"minLength": 3, "maxLength": 50, "pattern": fields.USERNAME_PATTERN, "examples": ["ann"]}
+    return Text(fields.username, metadata=metadata, **kwargs)
 
 
 def _full_name(**kwargs: Any) -> Text:
-    return Text(user_fields.full_name, allow_none=True, metadata={"maxLength": 100, "examples": ["Ann Lee"]}, **kwargs)
+    return Text(fields.full_name, allow_none=True, metadata={"maxLength": 100, "examples": ["Ann Lee"]}, **kwargs)
 
 
 def _password(**kwargs: Any) -> Text:
     metadata = {"format": "password", "minLength": 8, "maxLength": 128, "examples": ["correct-horse-battery"]}
-    return Text(user_fields.password, metadata=metadata, load_only=True, **kwargs)
+    return Text(fields.password, metadata=metadata, load_only=True, **kwargs)
 
 
 class UserSchema(Schema):
@@ -96,7 +97,7 @@ class BulkUserSchema(NewUserSchema):
 
     password = _password()
     password_hash = Text(
-        user_fields.password_hash,
+        fields.password_hash,
         load_only=True,
         metadata={"description": "argon2, bcrypt, scrypt or pbkdf2 in PHC or crypt form, at a bounded cost", "maxLength": 512},
     )

@@ -1,0 +1,157 @@
+"""Signing in and out: opaque tokens, of which the database keeps only the SHA-256 (OWASP Session Management)."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy.orm import Session
+
+from rollcall.errors import InactiveAccount, InvalidCredentials, InvalidToken, SessionNotFound
+from rollcall.infra import reading
+from rollcall.models import RECORD, User, UserRecord, UserSession
+from rollcall.models.user import EMAIL_KEY, USERNAME_KEY
+from rollcall.services.identity import passwords
+from rollcall.services.identity.devices import Device
+from rollcall.services.normalization import is_storable
+
+TOKEN_BYTES = 32
+# Expired sessions are removed at log-in, a few at a time, so that no job is needed for it.
+_SWEEP_AT_MOST = 100
+_NAME_MAX = 254
+_PASSWORD_MAX = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who makes a request, and in which session; as it was when the request began."""
+
+    user: UserRecord
+    session_id: int
+
+
+def named(name: str) -> ColumnElement[bool]:
+    """The condition that finds a user by username or e-mail, without regard to case."""
+    key = EMAIL_KEY if "@" in name else USERNAME_KEY  # no username has an @, every e-mail address has
+    return key == func.lower(literal(name))
+
+
+def tried(session: Session, username: str) -> str:
+    """Which account a log-in tries, to count tries by: the same for a user's username and e-mail, in any case.
+
+    :param username: the username, or the e-mail address, of a user or of nobody.
+    """
+    found = session.scalars(select(User.id).where(named(username))).one_or_none() if _can_be_stored(username) else None
+    return f"nobody {username.lower()}" if found is None else f"user {found}"
+
+
+def log_in(session: Session, username: str, password: str, *, device: Device, now: datetime, lifetime: timedelta) -> str:
+    """Check a password and open a session.
+
+    An unknown name takes as long as a wrong password. A hash of another kind is replaced by ours. The session is only
+    made if the user is still active and has still the hash that was verified: whatever ended the sessions meanwhile
+    ends this one, too. The caller commits.
+
+    :param username: the username, or the e-mail address.
+    :param device: what the session is told apart by from the user's other ones.
+    :return: the access token, in the clear for the only time.
+    :raises InvalidCredentials: unknown name or wrong password.
+    :raises InactiveAccount: the right password of a deactivated user.
+    """
+    user = None
+    if _can_be_stored(username):
+        user = session.execute(select(User.id, User.password_hash, User.is_active).where(named(username))).one_or_none()
+    verdict = passwords.verify(password[: _PASSWORD_MAX + 1], user.password_hash if user else None)
+    if user is None or not verdict.ok:
+        raise InvalidCredentials
+    if not user.is_active:
+        raise InactiveAccount
+    stored = user.password_hash
+    # bcrypt reads 72 bytes: a longer password than ours may be can be right here, but never against a hash of ours.
+    if verdict.needs_rehash and len(password) <= _PASSWORD_MAX:
+        fresh = passwords.hash_password(password)
+        unchanged = and_(User.id == user.id, User.password_hash == stored)
+        if session.execute(update(User).where(unchanged).values(password_hash=fresh)).rowcount:  # type: ignore[attr-defined]
+            stored = fresh
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    values = (_digest(token), now, now + lifetime, device.address, device.user_agent)
+    still_valid = (
+        select(User.id, *map(literal, values))
+        .where(User.id == user.id, User.is_active, User.password_hash == stored)
+        .with_for_update(read=True)
+    )
+    columns = ["user_id", "token_hash", "created_at", "expires_at", "address", "user_agent"]
+    made = session.execute(insert(UserSession).from_select(columns, still_valid))
+    if made.rowcount != 1:  # type: ignore[attr-defined]
+        raise InvalidCredentials
+    _sweep(session, now)
+    return token
+
+
+# The first query of every request.
+_IDENTIFY = reading.Statement(
+    select(*RECORD, UserSession.id)
+    .join(UserSession, UserSession.user_id == User.id)
+    .where(UserSession.token_hash == bindparam("digest"), UserSession.expires_at > bindparam("now"), User.is_active),
+    prepared=True,
+)
+
+
+def identify(session: Session, token: str, now: datetime) -> Identity:
+    """The active user to whom a token belongs, in one indexed query.
+
+    :raises InvalidToken: unknown, expired or revoked, or the user is not active any more.
+    """
+    found = reading.rows(session, _IDENTIFY, digest=_digest(token), now=now)
+    if not found:
+        raise InvalidToken
+    *user, session_id = found[0]
+    return Identity(UserRecord(*user), session_id)
+
+
+def log_out(session: Session, identity: Identity, *, everywhere: bool = False) -> None:
+    """End this session, or all of the user's. The caller commits."""
+    condition = UserSession.user_id == identity.user.id if everywhere else UserSession.id == identity.session_id
+    session.execute(delete(UserSession).where(condition))
+
+
+def open_sessions(session: Session, user_id: int, now: datetime) -> Sequence[UserSession]:
+    """The sessions of a user that have not ended, the newest first."""
+    query = select(UserSession).where(UserSession.user_id == user_id, UserSession.expires_at > now)
+    return session.scalars(query.order_by(UserSession.id.desc())).all()
+
+
+def end_session(session: Session, user_id: int, session_id: int) -> None:
+    """End one session of a user. The caller commits.
+
+    :raises SessionNotFound: this user has no such session, or it has ended already.
+    """
+    ended = session.execute(delete(UserSession).where(UserSession.id == session_id, UserSession.user_id == user_id))
+    if ended.rowcount != 1:  # type: ignore[attr-defined]
+        raise SessionNotFound(session_id)
+
+
+def end_sessions(session: Session, user_id: int, *, keep: int | None = None) -> None:
+    """End all sessions of a user, but for the one with the id ``keep``. The caller commits."""
+    query = delete(UserSession).where(UserSession.user_id == user_id)
+    if keep is not None:
+        query = query.where(UserSession.id != keep)
+    session.execute(query)
+
+
+def _can_be_stored(name: str) -> bool:
+    return len(name) <= _NAME_MAX and is_storable(name)
+
+
+def _sweep(session: Session, now: datetime) -> None:
+    expired = select(UserSession.id).where(UserSession.expires_at <= now).limit(_SWEEP_AT_MOST).with_for_update(skip_locked=True)
+    session.execute(delete(UserSession).where(UserSession.id.in_(expired)))
+
+
+def _digest(token: str) -> bytes:
+    # A random token of 256 bits needs no salt and no slow hash. Lone surrogates, which a header may hold, pass as bytes.
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,53 @@
+"""Reading files of users as a stream of rows with their line numbers: the door to the readers of each format.
+
+The readers know nothing of what a valid user is; they know what a readable file is. Memory stays constant: a line, a
+cell and an element of an array have a bound, and no file is held as a whole, or read twice. What is wrong comes as a
+``RowProblem`` in place of a row; where the rest of the file cannot be understood any more, it is the last one.
+
+Its codes beside those of ``user_fields``: ``empty_file``, ``invalid_encoding``, ``invalid_syntax``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import BinaryIO, Final
+
+from rollcall.services.transfer import csv_rows, json_rows
+from rollcall.services.transfer.row_stream import Row, RowProblem, Unreadable
+
+__all__ = ["FileFormat", "Row", "RowProblem", "Unreadable", "format_of", "read_rows"]
+
+
+class FileFormat(StrEnum):
+    """The kinds of files that are read; the value is the file name's suffix."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+    JSON = "json"
+
+
+_READERS: Final[dict[FileFormat, Callable[[BinaryIO], Iterator[Row | RowProblem]]]] = {
+    FileFormat.CSV: csv_rows.read,
+    FileFormat.NDJSON: json_rows.read_lines,
+    FileFormat.JSON: json_rows.read_array,
+}
+
+
+def format_of(begin: bytes) -> FileFormat:
+    """The format of a file whose name says nothing, by how it begins."""
+    first = begin.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    return {b"[": FileFormat.JSON, b"{": FileFormat.NDJSON}.get(first, FileFormat.CSV)
+
+
+def read_rows(source: BinaryIO, file_format: FileFormat) -> Iterator[Row | RowProblem]:
+    """Read the users of a file.
+
+    :param source: the open file; it is read once, forwards.
+    :param file_format: how to read it; ``csv_rows`` and ``json_rows`` say what is understood.
+    :return: rows and problems, in the order of the file.
+    """
+    try:
+        yield from _READERS[file_format](source)
+    except Unreadable as end:
+        yield end.problem

@@ -1,0 +1,228 @@
+"""Imports in the browser: a file is checked, then exactly that file is imported, once; and its progress can be seen.
+
+The file may hold plain passwords, so it is not kept between the two: its sender sends it again, and it has to be the same
+to the byte.
+
+An import holds a lock of its connection's session for as long as it is under way, so that nobody has to guess: whoever
+finds neither a result nor the lock knows that it was interrupted. (A sign of life, written every now and then, cannot be
+given while a long statement runs, and is believed for some time after a crash.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import BinaryIO, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, select, text
+from sqlalchemy.orm import Session
+
+from rollcall.errors import AccessDenied, FieldProblem, ValidationFailed
+from rollcall.models import ImportRun
+from rollcall.services.transfer import imports
+from rollcall.services.transfer.imports import ImportReport
+from rollcall.services.transfer.row_files import FileFormat
+
+GOOD_FOR: Final = timedelta(hours=1)
+"""So long after its check a file may be imported: what was free then may be taken later."""
+KEPT_FOR: Final = timedelta(days=7)
+BETWEEN_SIGNS: Final = 0.5
+"""Seconds between two reports of progress, at the least."""
+
+_FORGET: Final = text("DELETE FROM import_runs WHERE checked_at < :before")
+# Nothing, where the user has just been deleted.
+_NOTE: Final = text("""
+    INSERT INTO import_runs (id, user_id, digest, file_name, file_format, checked_at, stage, done, total)
+    SELECT :run, id, :digest, :file_name, :file_format, :now, 'checked', 0, :rows FROM users WHERE id = :user_id FOR KEY SHARE
+""")
+_LOCK: Final = text("SELECT pg_try_advisory_lock(hashtextextended(CAST(:run AS text), 0))")
+# How a lock of 64 bits appears in the view: PostgreSQL manual, pg_locks.
+_IS_LOCKED: Final = text("""
+    SELECT EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND granted AND objsubid = 1
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND (CAST(classid AS bigint) << 32) | CAST(objid AS bigint) = hashtextextended(CAST(:run AS text), 0)
+    )
+""")
+# Also one that was refused, or interrupted.
+_BEGIN: Final = text("""
+    UPDATE import_runs SET stage = 'reading', done = 0, started_at = :now, finished_at = NULL, error = NULL
+    WHERE id = :run AND created IS NULL
+""")
+_PROGRESS: Final = text("UPDATE import_runs SET stage = :stage, done = :done, total = :total WHERE id = :run")
+_DONE: Final = text("UPDATE import_runs SET created = :created, finished_at = :now WHERE id = :run AND created IS NULL")
+_REFUSED: Final = text("UPDATE import_runs SET error = :error, finished_at = :now WHERE id = :run")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An import as its page shows it.
+
+    :ivar state: ``checked`` (and not begun), ``running``, ``done``, ``refused`` or ``interrupted``.
+    """
+
+    id: UUID
+    file_name: str
+    file_format: FileFormat
+    state: str
+    stage: str
+    done: int
+    total: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    created: int
+    error: str
+
+
+def digest(source: BinaryIO) -> bytes:
+    """The SHA-256 of a file, in constant memory; it is left at its beginning."""
+    running = hashlib.sha256()
+    while chunk := source.read(1 << 16):
+        running.update(chunk)
+    source.seek(0)
+    return running.digest()
+
+
+def note(
+    session: Session, user_id: int, *, file_digest: bytes, file_name: str, file_format: FileFormat, rows: int, now: datetime
+) -> UUID:
+    """Note that a user has checked a file, and it was good. The caller commits.
+
+    :return: the name under which it may be imported.
+    """
+    session.execute(_FORGET, {"before": now - KEPT_FOR})
+    run = uuid4()
+    values = {"run": run, "user_id": user_id, "digest": file_digest, "file_name": file_name, "file_format": file_format}
+    session.execute(_NOTE, {**values, "rows": rows, "now": now})
+    return run
+
+
+def require(session: Session, run_id: UUID | None, user_id: int, file_digest: bytes, now: datetime) -> Run:
+    """The run under which a user may import this file.
+
+    :raises ValidationFailed: this user has not checked this file within the last hour.
+    """
+    row = run_id and session.get(ImportRun, run_id)
+    if not row or row.user_id != user_id:
+        raise _refuse("not_checked", "This file was not checked. Check it first.")
+    if row.digest != file_digest:
+        raise _refuse("another_file", "This is not the file that was checked, or it was changed since. Check it first.")
+    if now >= row.checked_at + GOOD_FOR:
+        raise _refuse("expired", "The check was more than an hour ago. Check the file again.")
+    return _shown(row, running=False)
+
+
+def perform(
+    connection: Connection,
+    aside: Connection,
+    source: BinaryIO,
+    run: Run,
+    *,
+    clock: Callable[[], datetime],
+    check: Callable[[], None],
+) -> ImportReport | None:
+    """Import a file that was checked, unless that has been done, or is being done, already.
+
+    :param connection: the import's own; the lock of this run stays with it until it ends.
+    :param aside: another one, which commits each statement, for the signs of progress.
+    :param run: what ``require`` has found for this very file.
+    :param check: called often; what it raises (the deadline) ends the import, and nothing is written.
+    :return: what has become of it, or ``None`` where this run is somebody else's to finish, or finished.
+    """
+    with connection.begin():
+        if not connection.execute(_LOCK, {"run": run.id}).scalar_one():
+            return None
+        if not connection.execute(_BEGIN, {"run": run.id, "now": clock()}).rowcount:
+            return None
+
+    def finish(created: int) -> None:
+        values = {"run": run.id, "created": created, "now": clock()}
+        if not connection.execute(_DONE, values).rowcount:
+            raise AccessDenied  # the row is gone, and so is the user who began this
+
+    report = imports.import_users(
+        connection,
+        source,
+        run.file_format,
+        dry_run=False,
+        now=clock(),
+        progress=_Signs(aside, run),
+        check=check,
+        before_commit=finish,
+    )
+    if report.problem_count:
+        aside.execute(_REFUSED, {"run": run.id, "error": _why(report), "now": clock()})
+    return report
+
+
+def find(session: Session, run_id: UUID, user_id: int) -> Run | None:
+    """A user's own import; nobody sees another's."""
+    # First: a run that is not under way now has its result, if there is one, in the row that is read next.
+    running = session.execute(_IS_LOCKED, {"run": run_id}).scalar_one()
+    row = session.get(ImportRun, run_id, populate_existing=True)
+    return _shown(row, running=running) if row is not None and row.user_id == user_id else None
+
+
+def recent(session: Session, user_id: int, most: int) -> list[Run]:
+    """A user's latest imports."""
+    own = select(ImportRun.id).where(ImportRun.user_id == user_id, ImportRun.started_at.is_not(None))
+    ids = session.scalars(own.order_by(ImportRun.started_at.desc(), ImportRun.id).limit(most)).all()
+    return [run for run_id in ids if (run := find(session, run_id, user_id)) is not None]
+
+
+def _refuse(code: str, message: str) -> ValidationFailed:
+    return ValidationFailed([FieldProblem("file", code, message)])
+
+
+def _why(report: ImportReport) -> str:
+    first = report.problems[0]
+    field = f"{first.field}: " if first.field else ""
+    rest = f" (And {report.problem_count - 1:,} more.)" if report.problem_count > 1 else ""
+    return f"Line {first.line}: {field}{first.message}{rest}"
+
+
+def _shown(row: ImportRun, *, running: bool) -> Run:
+    if row.created is not None:
+        state = "done"
+    elif row.error is not None:
+        state = "refused"
+    elif running:
+        state = "running"
+    else:
+        state = "checked" if row.started_at is None else "interrupted"
+    return Run(
+        id=row.id,
+        file_name=row.file_name,
+        file_format=FileFormat(row.file_format),
+        state=state,
+        stage=row.stage,
+        done=row.done,
+        total=row.total,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        created=row.created or 0,
+        error=row.error or "",
+    )
+
+
+class _Signs:
+    """Writes how far an import is, now and then."""
+
+    def __init__(self, connection: Connection, run: Run) -> None:
+        self._connection = connection
+        self._run = run
+        self._stage = ""
+        self._next = 0.0
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if stage == self._stage and now < self._next:
+            return
+        self._stage, self._next = stage, now + BETWEEN_SIGNS
+        values = {"run": self._run.id, "stage": stage, "done": done, "total": total or self._run.total}
+        self._connection.execute(_PROGRESS, values)

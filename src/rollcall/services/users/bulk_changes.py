@@ -1,0 +1,160 @@
+"""Activating and deactivating many users at once, or none: counted first, then done exactly as counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, delete, func, literal, select, update
+from sqlalchemy.orm import Session
+
+from rollcall.errors import SelectionChanged
+from rollcall.models import User, UserSession
+from rollcall.services.identity.accounts import Identity
+from rollcall.services.search import search_index, user_search
+from rollcall.services.search.user_search import UserFilter
+from rollcall.services.users import directory, history
+
+# A change rewrites the user's entry in every index, the large ones of the search among them: 100,000 users take from ten
+# seconds to a minute, in which nobody else can deactivate anybody. More would be longer than anybody can be kept waiting.
+AT_MOST = 100_000
+# As many as a page of the list has at the most.
+SELECTED_AT_MOST = 100
+
+_NAMED = 5
+# From so many rows on it pays to put their entries into the index of the search together.
+_MANY = 1_000
+
+Selection = tuple[int, ...] | UserFilter
+"""Whom a change is about: the users with these ids, or all whom the filter lets through. Its order does not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a change would do. Where there are ``too_many``, the other numbers are those of some of them.
+
+    :ivar selected: how many users the selection has, the one who asks included.
+    :ivar changing: how many of them would change.
+    :ivar superusers: how many of those are superusers.
+    :ivar sessions: how many sessions would end.
+    :ivar own: whether the one who asks is among the selected, and is left out.
+    :ivar names: the usernames of the first few that would change, in their order.
+    """
+
+    selected: int
+    changing: int
+    superusers: int
+    sessions: int
+    own: bool
+    names: Sequence[str]
+
+    @property
+    def too_many(self) -> bool:
+        return self.selected > AT_MOST
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a change has done.
+
+    :ivar ids: of the users who were in the other state before.
+    :ivar username: of the one, where it is one.
+    :ivar sessions: how many sessions were ended.
+    """
+
+    ids: Sequence[int]
+    username: str | None
+    sessions: int
+
+
+def preview(session: Session, selection: Selection, by: Identity, now: datetime, *, is_active: bool) -> Preview:
+    """Count what a change would do, exactly, in one statement that reads ``AT_MOST`` users and one more.
+
+    :param by: who asks, and never changes.
+    :param is_active: the state to come.
+    """
+    chosen = (
+        select(User.id, User.username, User.is_active, User.is_superuser)
+        .where(*_selected(session, selection))
+        .limit(AT_MOST + 1)
+        .cte("chosen")
+        .prefix_with("MATERIALIZED")
+    )
+    changes = (chosen.c.is_active != is_active) & (chosen.c.id != by.user.id)
+    changing = select(chosen).where(changes).cte("changing")
+    first = select(changing.c.username).order_by(func.lower(changing.c.username)).limit(_NAMED).subquery("first")
+    open_sessions = select(func.count()).select_from(UserSession).where(UserSession.expires_at > now)
+    row = session.execute(
+        select(
+            func.count(),
+            func.count().filter(changes),
+            func.count().filter(changes, chosen.c.is_superuser),
+            literal(0) if is_active else open_sessions.where(UserSession.user_id.in_(select(changing.c.id))).scalar_subquery(),
+            func.coalesce(func.bool_or(chosen.c.id == by.user.id), False),
+            select(func.array_agg(first.c.username)).scalar_subquery(),
+        ).select_from(chosen)
+    ).one()
+    return Preview(row[0], row[1], row[2], row[3], row[4], row[5] or [])
+
+
+def change(
+    session: Session,
+    selection: Selection,
+    by: Identity,
+    now: datetime,
+    *,
+    is_active: bool,
+    expected: int | None = None,
+) -> Changed:
+    """Activate or deactivate everybody selected who is in the other state, but never who asks. The caller commits.
+
+    Who asks is an active superuser and stays one, so one is left whoever else is deactivated; the superusers' lock holds
+    that, and lets only one such change run at a time: two could else wait for each other's rows. Sessions end with it.
+
+    :param is_active: the state to come.
+    :param expected: how many users are to change; ``None``: whoever it is, for a selection by ids.
+    :raises AccessDenied: who asks is not an active superuser any more.
+    :raises SelectionChanged: it would be another number by now, or too many.
+    """
+    directory.lock_superusers(session)
+    directory.require_superuser(session, by)
+    if expected is not None:
+        seen = preview(session, selection, by, now, is_active=is_active)
+        if seen.too_many or seen.changing != expected:
+            raise SelectionChanged
+        if expected > _MANY:
+            search_index.gather(session)
+    rows = session.execute(
+        update(User)
+        .where(*_selected(session, selection), User.is_active != is_active, User.id != by.user.id)
+        .values(is_active=is_active, updated_at=now)
+        .returning(User.id, User.username)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if expected is not None and len(rows) != expected:
+        raise SelectionChanged
+    ids = [row.id for row in rows]
+    if ids:
+        history.record(session, ids, {"is_active": [not is_active, is_active]}, by, now)
+    # A statement of its own: only so it sees the sessions of those who logged in while the one before waited for them.
+    sessions = 0 if is_active else _end_sessions(session, ids, now)
+    if len(rows) > _MANY:
+        search_index.settle(session)
+    return Changed(ids, rows[0].username if len(rows) == 1 else None, sessions)
+
+
+def _selected(session: Session, selection: Selection) -> list[ColumnElement[bool]]:
+    if isinstance(selection, UserFilter):
+        return user_search.conditions(session, selection)
+    return [User.id == any_(literal(list(selection), ARRAY(BigInteger)))]
+
+
+def _end_sessions(session: Session, user_ids: list[int], now: datetime) -> int:
+    """End all sessions of these users; how many of them were still open."""
+    theirs = UserSession.user_id == any_(literal(user_ids, ARRAY(BigInteger)))
+    ended: Any = session.execute(
+        delete(UserSession).where(theirs).returning(UserSession.expires_at).execution_options(synchronize_session=False)
+    )
+    return sum(expires > now for expires in ended.scalars())

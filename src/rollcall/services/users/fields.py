@@ -1,0 +1,269 @@
+"""What a valid field of a user is: one definition for the API, the pages, the command line and imports.
+
+Every function takes what somebody typed and returns what is to be stored, or raises ``FieldError`` with one
+of these codes:
+
+``missing``             a required field is absent
+``null``                a field that has to have a value is null
+``invalid_type``        not a string, or not a boolean
+``too_short``, ``too_long``
+``invalid_format``      not an e-mail address, not a time, not a known kind of hash …
+``invalid_characters``  characters that the field cannot hold; everywhere NUL and lone surrogates
+``too_common``          one of the passwords that everybody tries first
+``out_of_range``        a time before 1970 or in the future
+``unknown_field``       a field that users do not have
+``not_both``            a password and a password hash
+
+Two more, ``taken`` and ``duplicate``, are the database's verdict and the importer's. Lengths count code
+points. Nothing is trimmed or cut, except white space around a full name; an e-mail address keeps its
+capitals (the database compares without regard to case).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import email_validator
+
+from rollcall.errors import FieldError, FieldProblem, ValidationFailed
+from rollcall.services.identity.blocklist import COMMON_PASSWORDS
+from rollcall.services.identity.passwords import check_hash
+from rollcall.services.normalization import is_storable
+
+T = TypeVar("T")
+
+EMAIL_MAX: Final = 254
+USERNAME_MIN: Final = 3
+USERNAME_MAX: Final = 50
+USERNAME_PATTERN: Final = "^[A-Za-z0-9_-]{3,50}$"
+"""For the OpenAPI document. Not used here: Python's ``$`` also matches before a final newline."""
+FULL_NAME_MAX: Final = 100
+PASSWORD_MIN: Final = 8
+PASSWORD_MAX: Final = 128
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Earlier sign-ups are the zero of some other system's calendar."""
+
+IMPORT_FIELDS: Final = (
+    "email",
+    "username",
+    "full_name",
+    "password",
+    "password_hash",
+    "is_active",
+    "is_superuser",
+    "created_at",
+)
+IGNORED_FIELDS: Final = ("id", "updated_at", "line", "reason")
+"""Accepted by an import and not used: the first two are written by an export, and given anew by the database; the others
+are written by the file of bad rows (``import_files``)."""
+_KNOWN_FIELDS: Final = frozenset(IMPORT_FIELDS + IGNORED_FIELDS)
+
+# People who host for themselves have addresses under .local and .test. The library documents this list as
+# its setting for that, and has no other.
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+
+# Accepts a part of what the library accepts, many times as fast; a property test holds it to that.
+_PLAIN_EMAIL: Final = re.compile(
+    r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
+    r"@(?=.{4,63}\Z)(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]+(?:-[A-Za-z0-9]+)*(?<=[A-Za-z])"
+)
+_USERNAME: Final = re.compile(r"[A-Za-z0-9_-]+")
+# Control characters, line and paragraph separators, and marks that turn the direction of the text around.
+_NOT_IN_A_NAME: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_WORDS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """The valid fields of a user who does not exist yet."""
+
+    email: str
+    username: str
+    full_name: str | None = None
+    password: str | None = None
+    password_hash: str | None = None
+    is_active: bool = True
+    is_superuser: bool = False
+    created_at: datetime | None = None
+
+
+def email(value: str) -> str:
+    """Check an e-mail address (RFC 5321 and 6531, no comments, quotes, address literals or dotless domains).
+
+    :param value: as typed; special-use domains such as ``.local`` are fine, nothing is looked up.
+    :return: the address; ASCII exactly as typed, others in Unicode's NFC with the domain in its IDNA form.
+    :raises FieldError: ``too_long``, ``invalid_characters`` or ``invalid_format``.
+    """
+    if len(value) > EMAIL_MAX:
+        raise FieldError("too_long", f"An e-mail address has at most {EMAIL_MAX} characters.")
+    if _PLAIN_EMAIL.fullmatch(value):
+        return value
+    _require_storable(value)
+    try:
+        found = email_validator.validate_email(value, check_deliverability=False)
+    except email_validator.EmailNotValidError as error:
+        raise FieldError("invalid_format", f"This is not a valid e-mail address. {error}") from None
+    return value if value.isascii() else found.normalized
+
+
+def username(value: str) -> str:
+    """Check a username: 3 to 50 of ASCII letters, digits, ``_`` and ``-``.
+
+    :raises FieldError: ``too_short``, ``too_long`` or ``invalid_characters``.
+    """
+    if len(value) < USERNAME_MIN:
+        raise FieldError("too_short", f"A username has at least {USERNAME_MIN} characters.")
+    if len(value) > USERNAME_MAX:
+        raise FieldError("too_long", f"A username has at most {USERNAME_MAX} characters.")
+    if not _USERNAME.fullmatch(value):
+        raise FieldError("invalid_characters", "A username has only letters A-Z and a-z, digits, '_' and '-'.")
+    return value
+
+
+def full_name(value: str | None) -> str | None:
+    """Check a full name; any script.
+
+    :return: the name in Unicode's NFC without surrounding white space, or None where nothing is left.
+    :raises FieldError: ``too_long`` (more than 100 code points as typed) or ``invalid_characters``.
+    """
+    if value is None:
+        return None
+    if len(value) > FULL_NAME_MAX:
+        raise FieldError("too_long", f"A full name has at most {FULL_NAME_MAX} characters.")
+    if _NOT_IN_A_NAME.search(value):
+        raise FieldError("invalid_characters", "A full name has no line breaks, control or direction characters.")
+    name = value.strip() if value.isascii() else unicodedata.normalize("NFC", value.strip())
+    if len(name) > FULL_NAME_MAX:  # A few characters exist in NFC only as two or three.
+        raise FieldError("too_long", f"A full name has at most {FULL_NAME_MAX} characters.")
+    return name or None
+
+
+def password(value: str) -> str:
+    """Check a new password (NIST SP 800-63B: length and a list of common ones, no rules of composition).
+
+    :return: the password, exactly as typed.
+    :raises FieldError: ``too_short``, ``too_long``, ``invalid_characters`` or ``too_common``.
+    """
+    if len(value) < PASSWORD_MIN:
+        raise FieldError("too_short", f"A password has at least {PASSWORD_MIN} characters.")
+    if len(value) > PASSWORD_MAX:
+        raise FieldError("too_long", f"A password has at most {PASSWORD_MAX} characters.")
+    _require_storable(value)
+    if value.lower() in COMMON_PASSWORDS:
+        raise FieldError("too_common", "This password is among the most common ones; choose another.")
+    return value
+
+
+def password_hash(value: str) -> str:
+    """Check an imported password hash: argon2, bcrypt, scrypt or pbkdf2, at a bounded cost.
+
+    :raises FieldError: ``invalid_format``.
+    """
+    try:
+        check_hash(value)
+    except ValueError as error:
+        raise FieldError("invalid_format", f"The password hash {error}.") from None
+    return value
+
+
+def flag(value: str) -> bool:
+    """Read a boolean of a text file: ``true``, ``yes``, ``1``, ``false``, ``no`` or ``0`` in any case.
+
+    :raises FieldError: ``invalid_format``.
+    """
+    try:
+        return _WORDS[value.lower()]
+    except KeyError:
+        raise FieldError("invalid_format", "This has to be true or false.") from None
+
+
+def sign_up_time(value: str, *, now: datetime) -> datetime:
+    """Read the time at which an imported user signed up.
+
+    :param value: ISO 8601 with an offset from UTC.
+    :param now: the present, with an offset.
+    :return: the time in UTC.
+    :raises FieldError: ``invalid_format`` or ``out_of_range``.
+    """
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise FieldError("invalid_format", "This has to be an ISO 8601 time with offset: 2026-01-31T12:00:00+00:00.")
+    if not EARLIEST <= time <= now:
+        raise FieldError("out_of_range", "This time lies in the future or before 1970.")
+    return time.astimezone(UTC)
+
+
+def new_user(row: Mapping[str, object], *, now: datetime, text: bool = False) -> NewUser:
+    """Check a row of an import as a whole.
+
+    :param row: the fields by name; absent and null are the same for fields that may be null.
+    :param now: the present, with an offset; nobody signed up later.
+    :param text: booleans are words (a CSV file) instead of real ones.
+    :return: the user to create.
+    :raises ValidationFailed: with every problem of the row.
+    """
+    problems = [
+        FieldProblem(name, "unknown_field", "Users have no such field.")
+        for name in row.keys() - _KNOWN_FIELDS  # A row of a file has distinct names, a few at most.
+    ]
+    address = _text(row, "email", email, problems)
+    name = _text(row, "username", username, problems)
+    shown = _text(row, "full_name", full_name, problems)
+    secret = _text(row, "password", password, problems)
+    hashed = _text(row, "password_hash", password_hash, problems)
+    active = _boolean(row, "is_active", text, problems)
+    superuser = _boolean(row, "is_superuser", text, problems)
+    created_at = None
+    if row.get("created_at") is not None:
+        created_at = _text(row, "created_at", lambda value: sign_up_time(value, now=now), problems)
+    if row.get("password") is not None and row.get("password_hash") is not None:
+        problems.append(FieldProblem("password_hash", "not_both", "Give a password or a password hash, not both."))
+    for required in ("email", "username"):
+        if row.get(required) is None:
+            code = "null" if required in row else "missing"
+            problems.append(FieldProblem(required, code, "This field is required."))
+    if problems or address is None or name is None:
+        raise ValidationFailed(problems)
+    return NewUser(address, name, shown, secret, hashed, active is not False, superuser is True, created_at)
+
+
+def _text(row: Mapping[str, object], name: str, check: Callable[[str], T | None], problems: list[FieldProblem]) -> T | None:
+    value = row.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        problems.append(FieldProblem(name, "invalid_type", "This has to be a string."))
+        return None
+    try:
+        return check(value)
+    except FieldError as error:
+        problems.append(FieldProblem(name, error.type, str(error)))
+        return None
+
+
+def _boolean(row: Mapping[str, object], name: str, text: bool, problems: list[FieldProblem]) -> bool | None:
+    if text:
+        return _text(row, name, flag, problems)
+    value = row.get(name)
+    if isinstance(value, bool):
+        return value
+    if name in row:
+        problems.append(
+            FieldProblem(name, "null", "This cannot be null.")
+            if value is None
+            else FieldProblem(name, "invalid_type", "This has to be true or false.")
+        )
+    return None
+
+
+def _require_storable(value: str) -> None:
+    if not is_storable(value):
+        raise FieldError("invalid_characters", "NUL and lone surrogates are not allowed.")
