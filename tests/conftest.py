@@ -13,15 +13,16 @@ import flask_migrate
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 import servers
 from facts import NOON, PASSWORD_HASH
 from rollcall.app import create_app
-from rollcall.models import User, UserSession
+from rollcall.models import User, UserRecord, UserSession
 from rollcall.services.identity import accounts
+from rollcall.services.identity.accounts import Identity
 from rollcall.settings import Settings
 
 
@@ -151,6 +152,20 @@ def sign_in(engine: Engine, clock: Clock) -> Callable[[User], dict[str, str]]:
             session.add(UserSession(user_id=user.id, token_hash=accounts._digest(token), expires_at=expires))
             session.commit()
         return {"Authorization": f"Bearer {token}"}
+
+    return make
+
+
+@pytest.fixture
+def acting(engine: Engine, clock: Clock, sign_in: Callable[[User], dict[str, str]]) -> Callable[[User], Identity]:
+    """A user as the caller of a service, in a new session."""
+
+    def make(user: User) -> Identity:
+        sign_in(user)
+        newest = select(UserSession.id).where(UserSession.user_id == user.id).order_by(UserSession.id.desc()).limit(1)
+        with Session(engine) as session:
+            session_id = session.scalars(newest).one()
+        return Identity(UserRecord(*(getattr(user, name) for name in UserRecord._fields)), session_id)
 
     return make
 

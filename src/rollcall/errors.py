@@ -77,6 +77,10 @@ class SelectionChanged(Conflict):
     """A change of many users would by now be about other users than it was confirmed for."""
 
 
+class VersionChanged(RollcallError):
+    """Somebody has changed the user since the version that the caller knows."""
+
+
 class AuthenticationError(RollcallError):
     """Nobody is signed in, or the credentials are wrong."""
 

@@ -15,6 +15,11 @@ PASSWORD = "correct-horse-battery"
 NEW_PASSWORD = "another-fine-passphrase"
 
 
+def own(field, value):
+    """The body with which a user changes an own field: a new e-mail address needs the current password."""
+    return {field: value} | ({"current_password": PASSWORD} if field == "email" else {})
+
+
 def stored(session, user):
     session.expire_all()
     return session.get(User, user.id)
@@ -24,7 +29,7 @@ def stored(session, user):
     ("field", "value"), [("email", "new@example.org"), ("username", "new"), ("full_name", "New Name"), ("full_name", None)]
 )
 def test_user_changes_the_own_fields(as_ann, ann, session, field, value):
-    answer = as_ann.patch(f"/users/{ann.id}", json={field: value})
+    answer = as_ann.patch(f"/users/{ann.id}", json=own(field, value))
     assert answer.status_code == 200
     assert answer.json[field] == value
     assert getattr(stored(session, ann), field) == value
@@ -33,7 +38,7 @@ def test_user_changes_the_own_fields(as_ann, ann, session, field, value):
 def test_fields_left_out_stay_as_they_are(as_ann, ann):
     before = as_ann.get("/auth/me").json
     after = as_ann.patch(f"/users/{ann.id}", json={"full_name": "New Name"}).json
-    assert {name for name in after if after[name] != before[name]} == {"full_name"}
+    assert {name for name in after if after[name] != before[name]} == {"full_name", "updated_at"}
 
 
 def test_change_moves_updated_at_and_not_created_at(as_ann, ann, clock):
@@ -106,7 +111,7 @@ def test_invalid_value_is_refused(as_root, ann, field, value, kind):
 
 @pytest.mark.parametrize(("field", "value"), [("email", "ROOT@example.org"), ("username", "Root")])
 def test_taken_name_is_a_conflict(as_ann, ann, root, session, field, value):
-    answer = as_ann.patch(f"/users/{ann.id}", json={field: value, "full_name": "X"})
+    answer = as_ann.patch(f"/users/{ann.id}", json=own(field, value) | {"full_name": "X"})
     assert refused(answer, 409, "conflict")
     assert problems(answer) == {(f"body.{field}", "taken")}
     assert stored(session, ann).full_name == "Ann Lee"
@@ -114,7 +119,7 @@ def test_taken_name_is_a_conflict(as_ann, ann, root, session, field, value):
 
 @pytest.mark.parametrize(("field", "value"), [("email", "Ann@Example.org"), ("username", "ANN")])
 def test_own_name_may_change_its_case(as_ann, ann, field, value):
-    assert as_ann.patch(f"/users/{ann.id}", json={field: value}).json[field] == value
+    assert as_ann.patch(f"/users/{ann.id}", json=own(field, value)).json[field] == value
 
 
 @pytest.mark.parametrize(("field", "value"), [("username", "wanted"), ("email", "wanted@example.org")])
@@ -123,10 +128,34 @@ def test_of_two_requests_at_once_for_one_name_one_gets_it(root, make_user, call_
     users = [make_user() for _ in range(6)]
     callers = [call_as(user, on=app) for user in users]
     answers = together(
-        [partial(caller.patch, f"/users/{user.id}", json={field: value}) for caller, user in zip(callers, users, strict=True)]
+        [partial(caller.patch, f"/users/{user.id}", json=own(field, value)) for caller, user in zip(callers, users, strict=True)]
     )
     assert sorted(answer.status_code for answer in answers) == [200] + 5 * [409]
     assert len(session.scalars(select(User).where(getattr(User, field) == value)).all()) == 1
+
+
+@pytest.mark.parametrize(("given", "kind"), [({}, "missing"), ({"current_password": "wrong"}, "wrong_password")])
+@pytest.mark.parametrize("who", ["as_ann", "as_root"])
+def test_own_address_needs_the_current_password(request, who, given, kind):
+    caller = request.getfixturevalue(who)
+    me = caller.get("/auth/me").json
+    answer = caller.patch(f"/users/{me['id']}", json={"email": "new@example.org", "full_name": "X"} | given)
+    assert refused(answer, 422, "validation_error")
+    assert problems(answer) == {("body.current_password", kind)}
+    assert caller.get("/auth/me").json == me
+
+
+def test_a_new_own_address_ends_the_other_sessions(ann, call_as):
+    here, elsewhere = call_as(ann), call_as(ann)
+    assert here.patch(f"/users/{ann.id}", json=own("email", "new@example.org")).status_code == 200
+    assert here.get("/auth/me").json["email"] == "new@example.org"
+    assert refused(elsewhere.get("/auth/me"), 401, "authentication_error")
+
+
+def test_a_superuser_changes_the_address_of_another_without_a_password(as_root, ann, call_as):
+    theirs = call_as(ann)
+    assert as_root.patch(f"/users/{ann.id}", json={"email": "new@example.org"}).status_code == 200
+    assert theirs.get("/auth/me").status_code == 200
 
 
 def test_own_password_needs_the_current_one(as_ann, ann, nobody):

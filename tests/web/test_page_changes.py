@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from browser import PASSWORD, Browser, Page
 from facts import NOON
-from rollcall.models import RECORD, User, UserRecord
+from rollcall.models import User
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.users import directory, history
 
@@ -26,19 +25,14 @@ def lately(page: Page) -> list[str]:
     return [entry.text.replace(" ,", ",") for entry in section.all("li")]
 
 
-def asking(session: Session, user: User) -> Identity:
-    [found] = session.execute(select(*RECORD).where(User.id == user.id))
-    return Identity(UserRecord(*found), session_id=0)
-
-
 @pytest.fixture
-def change(session: Session, ann: User) -> Callable[..., None]:
+def change(session: Session, ann: User, acting: Callable[[User], Identity]) -> Callable[..., None]:
     """Change Ann, an hour before another change."""
     moment = NOON - timedelta(days=3)
 
     def make(by: User | None, **fields: Any) -> None:
         nonlocal moment
-        directory.change_user(session, ann.id, fields, asking(session, by) if by else None, moment)
+        directory.change_user(session, ann.id, fields, acting(session.get(User, by.id)) if by else None, moment)
         session.commit()
         moment += timedelta(hours=1)
 
@@ -94,7 +88,7 @@ def test_who_made_a_change_and_is_deleted_is_still_named(
 ) -> None:
     other = make_user(username="other", is_superuser=True)
     change(other, full_name="Ann")
-    directory.delete_user(session, other.id)
+    directory.delete_user(session, other.id, None, NOON)
     session.commit()
     assert lately(root_browser.open(f"/dashboard/users/{ann.id}"))[0].startswith("other changed the full name")
     assert lately(ann_browser.open("/profile"))[0].startswith("A superuser changed the full name")

@@ -30,14 +30,30 @@ def test_what_is_wrong_is_said_and_kept(ann_browser: Browser, root: User) -> Non
     page = ann_browser.press(ann_browser.open("/profile"), "Save", username="x", email="ROOT@example.org")
     assert (page.status, page.value("email")) == (422, "ROOT@example.org")
     page = ann_browser.press(page, "Save", username="ann")
+    needed = "Enter your current password to change your password or your e-mail address."
+    assert (page.status, page.problem("current_password")) == (422, needed)
+    page = ann_browser.press(page, "Save", current_password=PASSWORD)
     assert (page.status, page.problem("email")) == (409, "This e-mail address is already in use.")
+    assert PASSWORD not in page.html
+
+
+def test_a_new_address_needs_the_password_and_ends_the_other_sessions(
+    ann_browser: Browser, browser_of: Any, ann: User, session: Session
+) -> None:
+    other = browser_of(ann)
+    page = ann_browser.press(ann_browser.open("/profile"), "Save", email="new@example.org", current_password="not-this-one")
+    assert (page.status, page.problem("current_password")) == (422, "This is not your current password.")
+    page = ann_browser.press(page, "Save", current_password=PASSWORD)
+    assert page.toast == "Your profile is saved. You are logged out everywhere else."
+    assert session.get_one(User, ann.id).email == "new@example.org"
+    assert other.open("/profile").heading == "Log in"
 
 
 def test_an_own_password_needs_the_current_one(ann_browser: Browser) -> None:
     page = ann_browser.open("/profile/password")
     new = {"password": GOOD, "password_again": GOOD}
     page = ann_browser.press(page, "Change the password", current_password="not-this-one", **new)
-    assert (page.status, page.problem("current_password")) == (422, "This is not the current password.")
+    assert (page.status, page.problem("current_password")) == (422, "This is not your current password.")
     assert "not-this-one" not in page.html
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from browser import PASSWORD, Browser
-from rollcall.models import User
+from rollcall.models import User, UserSession
 
 SUPERUSER_PAGES = [
     "/dashboard",
@@ -180,6 +182,47 @@ def test_scripts_and_other_sites_cannot_use_the_cookie(stranger: Browser, root: 
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert "Secure" not in cookie
+
+
+@pytest.mark.parametrize(
+    ("https", "prefix", "name", "path"),
+    [
+        (True, "", "__Host-rollcall", "/"),
+        (True, "/people", "__Secure-rollcall", "/people"),
+        (False, "", "rollcall", "/"),
+        (False, "/people", "rollcall", "/people"),
+    ],
+)
+def test_the_cookie_has_a_name_that_others_cannot_set_and_the_path_of_the_prefix(
+    stranger: Browser, root: User, https: bool, prefix: str, name: str, path: str
+) -> None:
+    options = {"base_url": f"{'https' if https else 'http'}://localhost{prefix}/"}
+    token = stranger.open("/login", **options).root.one("input", name="csrf_token")["value"]
+    form = {"username": "root", "password": PASSWORD, "csrf_token": token}
+    headers = {"Referer": options["base_url"]}
+    page = stranger.open("/login", "POST", data=form, follow=False, headers=headers, **options)
+    cookie = page.response.headers["Set-Cookie"]
+    assert cookie.startswith(f"{name}=")
+    attributes = [part.strip() for part in cookie.split(";")]
+    assert f"Path={path}" in attributes
+    assert ("Secure" in attributes) == https
+    assert not any(part.startswith("Domain") for part in attributes)
+
+
+def test_a_new_log_in_ends_the_session_that_it_replaces(stranger: Browser, root: User, session: Session) -> None:
+    form = stranger.open("/login")
+    stranger.log_in("root", PASSWORD)
+    [first] = session.scalars(select(UserSession.id)).all()
+    stranger.press(form, "Log in", username="root", password=PASSWORD)
+    [second] = session.scalars(select(UserSession.id)).all()
+    assert second != first
+
+
+def test_a_refused_log_in_ends_nothing(root_browser: Browser, root: User, session: Session) -> None:
+    form = root_browser.open("/login")
+    before = session.scalars(select(UserSession.id)).all()
+    assert root_browser.press(form, "Log in", username="root", password="not-the-password").status == 401
+    assert session.scalars(select(UserSession.id)).all() == before
 
 
 def test_on_https_the_cookie_never_travels_in_the_clear(stranger: Browser) -> None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import jsonify
-
 from rollcall.api import access, client
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.schemas.auth import CredentialsSchema, LogoutQuerySchema, TokenSchema
-from rollcall.api.schemas.users import RegistrationSchema, UserSchema, represented
+from rollcall.api.schemas.users import RegistrationSchema, UserSchema
+from rollcall.api.versions import ETAG, versioned
 from rollcall.errors import RegistrationClosed
 from rollcall.infra import rate_limit, runtime
 from rollcall.infra.database import session, transaction
 from rollcall.models import User
-from rollcall.services.identity import accounts
+from rollcall.services.identity import accounts, rights
 from rollcall.services.users import directory
 from rollcall.services.users.fields import NewUser
 
@@ -36,7 +35,7 @@ def register(new: NewUser) -> User:
     if not runtime.settings().registration_enabled:
         raise RegistrationClosed
     with transaction() as work:
-        return directory.create_user(work, new, runtime.now())
+        return directory.create_user(work, new, None, runtime.now())
 
 
 @blueprint.post("/login")
@@ -65,15 +64,17 @@ def log_in(credentials: dict[str, str]) -> dict[str, Any]:
 @blueprint.errors(422)
 def log_out(query: dict[str, bool]) -> None:
     """End this session, or all of the user's"""
+    me = access.identity()
     with transaction() as work:
-        accounts.log_out(work, access.identity(), everywhere=query["all"])
+        rights.confirm(work, me, runtime.now(), target=me.user.id)
+        accounts.log_out(work, me, everywhere=query["all"])
 
 
 @blueprint.get("/me")
 @access.signed_in
 @rate_limit.limiter.limit("30/minute")
-@blueprint.response(200, UserSchema)
+@blueprint.response(200, UserSchema, headers=ETAG)
 @blueprint.errors(429)
 def me() -> Any:
-    """The user who asks"""
-    return jsonify(represented(access.identity().user))
+    """The caller"""
+    return versioned(access.identity().user)

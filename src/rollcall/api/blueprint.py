@@ -19,6 +19,7 @@ _DESCRIPTIONS = {
     403: "The account is deactivated, or registration is closed.",
     404: "There is no such user.",
     409: "The change contradicts what is stored.",
+    412: "Somebody has changed the user since the version in `If-Match`; nothing was written.",
     413: "More than one request may carry.",
     415: "The body is not JSON.",
     422: "A field or parameter is not valid.",

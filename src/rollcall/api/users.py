@@ -18,15 +18,17 @@ from rollcall.api.schemas.users import (
     UserSchema,
     represented,
 )
+from rollcall.api.versions import ETAG, IF_MATCH, required_versions, versioned
 from rollcall.infra import deadline, rate_limit, runtime
 from rollcall.infra.database import session, stream_rows, transaction
-from rollcall.models import User
 from rollcall.services.search import user_search
 from rollcall.services.transfer import exports
 from rollcall.services.users import directory
 from rollcall.services.users.fields import NewUser
 
 blueprint = Blueprint("users", __name__, url_prefix="/api/v1/users", description="People")
+
+LOCATION = {"Location": {"schema": {"type": "string"}, "description": "The user's address"}}
 
 
 @blueprint.get("")
@@ -47,13 +49,15 @@ def list_users(query: dict[str, Any]) -> Any:
 @blueprint.post("")
 @access.superuser
 @blueprint.arguments(NewUserSchema)
-@blueprint.response(201, UserSchema, headers={"Location": {"schema": {"type": "string"}, "description": "The user's address"}})
+@blueprint.response(201, UserSchema, headers=LOCATION | ETAG)
 @blueprint.errors(400, 409, 413, 415, 422)
 def create_user(new: NewUser) -> Any:
     """Create a user"""
     with transaction() as work:
-        user = directory.create_user(work, new, runtime.now())
-    return user, {"Location": url_for("users.get_user", user_id=user.id)}
+        user = directory.create_user(work, new, access.identity(), runtime.now())
+    response = versioned(user, 201)
+    response.headers["Location"] = url_for("users.get_user", user_id=user.id)
+    return response
 
 
 @blueprint.post("/bulk")
@@ -68,7 +72,7 @@ def create_users(rows: list[NewUser]) -> Any:
     every such row (`body.3.email`). A row may carry `password_hash` instead of `password`, or neither.
     """
     with transaction() as work:
-        made = directory.create_users(work, rows, runtime.now(), deadline.check)
+        made = directory.create_users(work, rows, access.identity(), runtime.now(), deadline.check)
     return jsonify([represented(user) for user in made]), 201
 
 
@@ -89,11 +93,14 @@ def export_users(query: dict[str, Any]) -> Response:
 @access.signed_in
 @rate_limit.per_caller("20/minute")
 @access.self_or_superuser
-@blueprint.response(200, UserSchema)
+@blueprint.response(200, UserSchema, headers=ETAG)
 @blueprint.errors(404, 429)
 def get_user(user_id: int) -> Any:
-    """One user"""
-    return jsonify(represented(directory.read_user(session(), user_id)))
+    """One user
+
+    A request with the `ETag` in `If-None-Match` is answered 304 while the user stays the same.
+    """
+    return versioned(directory.read_user(session(), user_id))
 
 
 @blueprint.patch("/<user_id:user_id>")
@@ -101,16 +108,20 @@ def get_user(user_id: int) -> Any:
 @rate_limit.per_caller("10/minute")
 @access.self_or_superuser
 @blueprint.arguments(UserChangeSchema)
-@blueprint.response(200, UserSchema)
-@blueprint.errors(400, 404, 409, 413, 415, 422, 429)
-def change_user(changes: dict[str, Any], user_id: int) -> User:
+@blueprint.response(200, UserSchema, headers=ETAG)
+@blueprint.doc(parameters=[IF_MATCH])
+@blueprint.errors(400, 404, 409, 412, 413, 415, 422, 429)
+def change_user(changes: dict[str, Any], user_id: int) -> Any:
     """Change a user
 
-    Users change their own e-mail, username, full name and password (with `current_password`); superusers also others'
-    fields, passwords without it, `is_active` and `is_superuser`. A new password and deactivation end the user's sessions.
+    Users change their own username and full name, and, with `current_password`, their own e-mail address and password.
+    Superusers also change others' fields, passwords without it, `is_active` and `is_superuser`. A deactivation and a new
+    password end the user's sessions; a new e-mail address of one's own ends one's other sessions. With the `ETag` of the
+    user in `If-Match`, nothing is written (412) if somebody has changed the user meanwhile.
     """
     with transaction() as work:
-        return directory.change_user(work, user_id, changes, access.identity(), runtime.now())
+        user = directory.change_user(work, user_id, changes, access.identity(), runtime.now(), versions=required_versions())
+    return versioned(user)
 
 
 @blueprint.delete("/<user_id:user_id>")
@@ -118,8 +129,12 @@ def change_user(changes: dict[str, Any], user_id: int) -> User:
 @rate_limit.per_caller("5/minute")
 @access.superuser
 @blueprint.response(204)
-@blueprint.errors(404, 409, 429)
+@blueprint.doc(parameters=[IF_MATCH])
+@blueprint.errors(404, 409, 412, 429)
 def delete_user(user_id: int) -> None:
-    """Delete a user"""
+    """Delete a user
+
+    With the `ETag` of the user in `If-Match`, nothing is deleted (412) if somebody has changed the user meanwhile.
+    """
     with transaction() as work:
-        directory.delete_user(work, user_id)
+        directory.delete_user(work, user_id, access.identity(), runtime.now(), versions=required_versions())

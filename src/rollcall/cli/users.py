@@ -40,7 +40,7 @@ def create_superuser(username: str | None, email: str | None, password_stdin: bo
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, value_proc=_asking(fields.password))
     new = NewUser(email=address, username=name, password=password, is_superuser=True)
     with transaction() as session:
-        directory.create_user(session, new, runtime.now())
+        directory.create_user(session, new, None, runtime.now())
     click.echo(f"Created the superuser {name}.")
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
+import json
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -71,9 +74,13 @@ class User(Base):
         deferred_raiseload=True,
     )
 
+    @property
+    def version(self) -> str:
+        return _version(self)
+
 
 class UserRecord(NamedTuple):
-    """What anybody is shown of a user, as it was read; the columns of every answer, in their order."""
+    """The public fields of a user; the columns of every answer, in their order."""
 
     id: int
     email: str
@@ -83,6 +90,17 @@ class UserRecord(NamedTuple):
     is_superuser: bool
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def version(self) -> str:
+        return _version(self)
+
+
+def _version(user: User | UserRecord) -> str:
+    """Name the state of a user's public fields, for ``ETag`` (RFC 9110, section 8.8.3): another state has another name."""
+    fields = [getattr(user, name) for name in UserRecord._fields]
+    digest = hashlib.sha256(json.dumps(fields, default=datetime.isoformat).encode()).digest()
+    return base64.urlsafe_b64encode(digest[:15]).decode()
 
 
 # Expressions that have an index are spelled as PostgreSQL prints them, so that `flask db check` can compare them.

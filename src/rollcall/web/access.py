@@ -22,7 +22,19 @@ _TOKEN = "token"  # noqa: S105  (the name of the cookie's entry)
 
 
 class CookieSessions(SecureCookieSessionInterface):
-    """Flask's signed cookie; on https it never travels in the clear."""
+    """Flask's signed cookie. On https it never travels in the clear, and its name keeps other hosts from setting it.
+
+    ``__Host-`` demands the path ``/``, so that below a prefix the name begins with ``__Secure-`` (RFC 6265bis, section 4.1.3).
+    """
+
+    def get_cookie_name(self, app: Flask) -> str:
+        name = super().get_cookie_name(app)
+        if not request.is_secure:
+            return name
+        return f"__Secure-{name}" if request.script_root else f"__Host-{name}"
+
+    def get_cookie_path(self, app: Flask) -> str:
+        return request.script_root or "/"
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         # Most clients of the REST interface have none: nothing to verify, and no signer to make for it.
@@ -37,6 +49,12 @@ class CookieSessions(SecureCookieSessionInterface):
 def has_cookie() -> bool:
     """Whether the browser shows a session, ended or not."""
     return _TOKEN in cookie
+
+
+def replaced_token() -> str | None:
+    """The token of the session that the browser already has, which a new log-in ends."""
+    token = cookie.get(_TOKEN)
+    return token if isinstance(token, str) else None
 
 
 def open_session(token: str) -> None:

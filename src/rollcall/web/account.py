@@ -12,12 +12,12 @@ from werkzeug import Response
 from rollcall.api import client
 from rollcall.api.schemas.auth import CredentialsSchema
 from rollcall.api.schemas.users import RegistrationSchema, UserChangeSchema
-from rollcall.errors import Conflict, InactiveAccount, InvalidCredentials, SetUpAlready, ValidationFailed
+from rollcall.errors import Conflict, InactiveAccount, InvalidCredentials, SetUpAlready, ValidationFailed, VersionChanged
 from rollcall.infra import rate_limit, runtime
 from rollcall.infra.database import session, transaction
-from rollcall.services.identity import accounts
+from rollcall.services.identity import accounts, rights
 from rollcall.services.users import directory, first_superuser, history
-from rollcall.web import access, sessions
+from rollcall.web import access, edits, sessions
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
 
@@ -82,6 +82,7 @@ def log_in() -> Response:
         account = accounts.tried(session(), given["username"])
         with rate_limit.per_account_tried(rate_limit.LOG_IN_LIMIT, "login", account), transaction() as work:
             opened = accounts.log_in(work, **given, device=client.device(), now=runtime.now(), lifetime=_lifetime())
+            accounts.end_token(work, access.replaced_token())
     except (ValidationFailed, InvalidCredentials, InactiveAccount) as error:
         return form.refuse(error).page("login.html", next=target)
     access.open_session(opened)
@@ -96,8 +97,10 @@ def _lifetime() -> timedelta:
 @access.signed_in
 def log_out() -> Response:
     """End this session."""
+    me = access.identity()
     with transaction() as work:
-        accounts.log_out(work, access.identity())
+        rights.confirm(work, me, runtime.now(), target=me.user.id)
+        accounts.log_out(work, me)
     cookie.clear()
     flash("You are logged out.")
     return redirect(url_for(".log_in_form"))
@@ -107,7 +110,7 @@ def log_out() -> Response:
 @access.signed_in
 def profile() -> Response:
     """One's own details and sessions."""
-    return Form(_details()).page("profile.html", **_profile_context())
+    return Form(edits.shown(access.identity().user, edits.DETAILS)).page("profile.html", **_profile_context())
 
 
 @blueprint.post("/profile")
@@ -117,12 +120,17 @@ def change_profile() -> Response:
     """Change one's own details."""
     form = Form.sent()
     try:
-        changes = form.load(UserChangeSchema(only=("email", "username", "full_name")))
+        changes = edits.changes(form.load(UserChangeSchema(only=(*edits.DETAILS, "current_password"))))
+        me = access.identity()
         with transaction() as work:
-            directory.change_user(work, access.identity().user.id, changes, access.identity(), runtime.now())
+            directory.change_user(work, me.user.id, changes, me, runtime.now(), versions=edits.versions())
+    except VersionChanged as error:
+        person = directory.get_user(session(), access.identity().user.id)
+        clashes = edits.merge(form, error, person, edits.DETAILS)
+        return form.page("profile.html", clashes=clashes, **_profile_context())
     except (ValidationFailed, Conflict) as error:
         return form.refuse(error).page("profile.html", **_profile_context())
-    flash("Your profile is saved.")
+    flash("Your profile is saved." + (" You are logged out everywhere else." if "email" in changes else ""))
     return redirect(url_for(".profile"))
 
 
@@ -153,15 +161,12 @@ def change_own_password() -> Response:
 @access.signed_in
 def end_other_sessions() -> Response:
     """End all of one's own sessions but this one."""
+    me = access.identity()
     with transaction() as work:
-        accounts.end_sessions(work, access.identity().user.id, keep=access.identity().session_id)
+        rights.confirm(work, me, runtime.now(), target=me.user.id)
+        accounts.end_sessions(work, me.user.id, keep=me.session_id)
     flash("You are logged out everywhere else.")
     return redirect(url_for(".profile"))
-
-
-def _details() -> dict[str, Any]:
-    user = access.identity().user
-    return {"email": user.email, "username": user.username, "full_name": user.full_name}
 
 
 def _profile_context() -> dict[str, Any]:

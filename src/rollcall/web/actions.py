@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from rollcall.infra import runtime
 from rollcall.models import User
-from rollcall.services.identity import accounts
+from rollcall.services.identity import accounts, rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.users import directory
 from rollcall.web.wording import plural
@@ -29,11 +29,12 @@ def _deactivate(session: Session, person: User, by: Identity) -> None:
     directory.change_user(session, person.id, {"is_active": False}, by, runtime.now())
 
 
-def _delete(session: Session, person: User, _by: Identity) -> None:
-    directory.delete_user(session, person.id)
+def _delete(session: Session, person: User, by: Identity) -> None:
+    directory.delete_user(session, person.id, by, runtime.now())
 
 
 def _end_sessions(session: Session, person: User, by: Identity) -> None:
+    rights.confirm_and_lock(session, by, runtime.now(), person.id)
     accounts.end_sessions(session, person.id, keep=by.session_id if by.user.id == person.id else None)
 
 

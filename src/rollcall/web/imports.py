@@ -120,7 +120,7 @@ def _check(form: Form, upload: Upload) -> Response:
     with transaction() as work:
         run = runs.note(
             work,
-            _me(),
+            access.identity(),
             file_digest=digest,
             file_name=upload.name,
             file_format=upload.file_format,
@@ -134,7 +134,7 @@ def _import(form: Form, upload: Upload) -> Response:
     digest = runs.digest(upload.source)
     run = runs.require(session(), _run_sent(), _me(), digest, runtime.now())
     with own_connection() as connection, own_connection(autocommit=True) as aside:
-        report = runs.perform(connection, aside, upload.source, run, clock=runtime.now, check=deadline.check)
+        report = runs.perform(connection, aside, upload.source, run, access.identity(), clock=runtime.now, check=deadline.check)
     if report is not None and report.problem_count:
         return _page(form, upload=upload, report=report, late=True)
     return redirect(url_for(".show_import", run_id=run.id), 303)

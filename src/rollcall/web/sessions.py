@@ -9,7 +9,7 @@ from werkzeug import Response
 
 from rollcall.infra import runtime
 from rollcall.infra.database import session, transaction
-from rollcall.services.identity import accounts
+from rollcall.services.identity import accounts, rights
 from rollcall.web import access
 from rollcall.web.blueprint import blueprint
 
@@ -33,6 +33,7 @@ def end_session(user_id: int, session_id: int) -> Response:
 
 def _end(user_id: int, session_id: int, after: str) -> Response:
     with transaction() as work:
+        rights.confirm_and_lock(work, access.identity(), runtime.now(), user_id)
         accounts.end_session(work, user_id, session_id)
     flash("The session is ended.")
     return redirect(after)

@@ -8,19 +8,19 @@ from flask import flash, make_response, redirect, render_template, request, url_
 from werkzeug import Response
 
 from rollcall.api.schemas.users import NewUserSchema, UserChangeSchema
-from rollcall.errors import Conflict, LastSuperuser, ValidationFailed
+from rollcall.errors import Conflict, LastSuperuser, ValidationFailed, VersionChanged
 from rollcall.infra import runtime
 from rollcall.infra.database import session, transaction
-from rollcall.models import User
 from rollcall.services.identity import accounts
-from rollcall.services.users import directory, history
-from rollcall.web import access, sessions, undo
+from rollcall.services.users import directory, guards, history
+from rollcall.web import access, edits, sessions, undo
 from rollcall.web.actions import ACTIONS
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
 from rollcall.web.user_list import UserList
 
 _ONE = "/dashboard/users/<user_id:user_id>"
+_EDITED = (*edits.DETAILS, "is_superuser")
 _ACTION = f"{_ONE}/<any({', '.join(map(repr, ACTIONS))}):name>"
 
 
@@ -48,7 +48,7 @@ def create_user() -> Response:
     try:
         new = form.load(NewUserSchema())
         with transaction() as work:
-            created = directory.create_user(work, new, runtime.now())
+            created = directory.create_user(work, new, access.identity(), runtime.now())
     except (ValidationFailed, Conflict) as error:
         return form.refuse(error).page("user_new.html")
     flash(f"{created.username} is created.")
@@ -59,10 +59,8 @@ def create_user() -> Response:
 @access.superuser
 def show_user(user_id: int) -> Response:
     """One user: details, account, sessions, what changed lately."""
-    context = _context(user_id) | {"changes": history.recent(session(), user_id)}
-    person: User = context["person"]
-    names = ("email", "username", "full_name", "is_superuser")
-    return Form({name: getattr(person, name) for name in names}).page("user.html", **context)
+    context = _context(user_id)
+    return Form(edits.shown(context["person"], _EDITED)).page("user.html", changes=history.recent(session(), user_id), **context)
 
 
 @blueprint.post(_ONE)
@@ -71,9 +69,14 @@ def change_user(user_id: int) -> Response:
     """Change a user's details and role."""
     form = Form.sent()
     try:
-        changes = form.load(UserChangeSchema(only=("email", "username", "full_name", "is_superuser")))
+        changes = edits.changes(form.load(UserChangeSchema(only=(*_EDITED, "current_password"))))
         with transaction() as work:
-            changed = directory.change_user(work, user_id, changes, access.identity(), runtime.now())
+            versions = edits.versions()
+            changed = directory.change_user(work, user_id, changes, access.identity(), runtime.now(), versions=versions)
+    except VersionChanged as error:
+        context = _context(user_id)
+        clashes = edits.merge(form, error, context["person"], _EDITED)
+        return form.page("user.html", changes=history.recent(session(), user_id), clashes=clashes, **context)
     except (ValidationFailed, Conflict) as error:
         return form.refuse(error).page("user.html", changes=history.recent(session(), user_id), **_context(user_id))
     flash(f"{changed.username} is saved.")
@@ -146,7 +149,7 @@ def _context(user_id: int) -> dict[str, Any]:
     return {
         "person": person,
         "own": person.id == access.identity().user.id,
-        "last_superuser": directory.is_last_superuser(session(), person),
+        "last_superuser": guards.is_last_superuser(session(), person),
         **sessions.listed(user_id),
     }
 

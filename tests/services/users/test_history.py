@@ -14,8 +14,8 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from facts import NOON, PASSWORD
-from rollcall.errors import AccessDenied, EmailTaken, LastSuperuser, UserNotFound, ValidationFailed
-from rollcall.models import User, UserChange, UserRecord
+from rollcall.errors import AccessDenied, LastSuperuser, UsernameTaken, UserNotFound, ValidationFailed
+from rollcall.models import User, UserChange
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.users import directory, history
 from rollcall.services.users.fields import NewUser
@@ -31,13 +31,9 @@ OLD_AND_NEW = {
 }
 
 
-def asking(user: User) -> Identity:
-    return Identity(UserRecord(*(getattr(user, name) for name in UserRecord._fields)), session_id=1)
-
-
 @pytest.fixture
-def by_root(root: User) -> Identity:
-    return asking(root)
+def by_root(root: User, acting: Callable[[User], Identity]) -> Identity:
+    return acting(root)
 
 
 def entries(session: Session, user: User) -> list[dict[str, Any]]:
@@ -73,30 +69,32 @@ def test_the_operator_has_no_name(session: Session, ann: User) -> None:
     assert (entry.by_user_id, entry.by_username) == (None, None)
 
 
-def test_who_changes_the_own_username_did_it_under_the_old_one(session: Session, ann: User) -> None:
-    directory.change_user(session, ann.id, {"username": "anna"}, asking(ann), NOON)
+def test_who_changes_the_own_username_did_it_under_the_old_one(
+    session: Session, ann: User, acting: Callable[[User], Identity]
+) -> None:
+    directory.change_user(session, ann.id, {"username": "anna"}, acting(ann), NOON)
     [entry] = history.recent(session, ann.id)
     assert (entry.by_user_id, entry.by_username) == (ann.id, "ann")
 
 
 def test_new_users_have_no_entry(session: Session) -> None:
-    user = directory.create_user(session, NewUser("new@example.org", "new"), NOON)
+    user = directory.create_user(session, NewUser("new@example.org", "new"), None, NOON)
     assert entries(session, user) == []
 
 
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [
-        ({"email": "ROOT@example.org", "full_name": "X"}, EmailTaken),
+        ({"username": "ROOT", "full_name": "X"}, UsernameTaken),
         ({"password": NEW_PASSWORD, "current_password": "wrong"}, ValidationFailed),
         ({"is_superuser": True}, AccessDenied),
     ],
 )
 def test_a_refused_change_leaves_no_entry(
-    session: Session, ann: User, root: User, changes: dict[str, Any], refusal: type[Exception]
+    session: Session, ann: User, root: User, changes: dict[str, Any], refusal: type[Exception], acting: Callable[[User], Identity]
 ) -> None:
     with pytest.raises(refusal), session.begin_nested():
-        directory.change_user(session, ann.id, changes, asking(ann), NOON)
+        directory.change_user(session, ann.id, changes, acting(ann), NOON)
     assert entries(session, ann) == []
 
 
@@ -136,13 +134,13 @@ def test_many_users_are_recorded_and_trimmed_by_one_call(session: Session, ann: 
 
 
 def test_entries_go_with_their_user_and_stay_without_who_made_them(
-    session: Session, ann: User, by_root: Identity, make_user: Callable[..., User]
+    session: Session, ann: User, by_root: Identity, make_user: Callable[..., User], acting: Callable[[User], Identity]
 ) -> None:
     other = make_user(username="other", is_superuser=True)
-    for by in (asking(other), by_root):
+    for by in (acting(other), by_root):
         directory.change_user(session, ann.id, {"full_name": f"By {by.user.username}"}, by, NOON)
         directory.change_user(session, other.id, {"full_name": f"By {by.user.username}"}, by, NOON)
-    directory.delete_user(session, other.id)
+    directory.delete_user(session, other.id, None, NOON)
     session.expire_all()
     assert [(entry.by_user_id, entry.by_username) for entry in history.recent(session, ann.id)] == [
         (by_root.user.id, "root"),

@@ -135,6 +135,12 @@ def end_session(session: Session, user_id: int, session_id: int) -> None:
         raise SessionNotFound(session_id)
 
 
+def end_token(session: Session, token: str | None) -> None:
+    """End the session of a token, if there is one. The caller commits."""
+    if token is not None:
+        session.execute(delete(UserSession).where(UserSession.token_hash == _digest(token)))
+
+
 def end_sessions(session: Session, user_id: int, *, keep: int | None = None) -> None:
     """End all sessions of a user, but for the one with the id ``keep``. The caller commits."""
     query = delete(UserSession).where(UserSession.user_id == user_id)

@@ -21,8 +21,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, select, text
 from sqlalchemy.orm import Session
 
-from rollcall.errors import AccessDenied, FieldProblem, ValidationFailed
+from rollcall.errors import FieldProblem, ValidationFailed
 from rollcall.models import ImportRun
+from rollcall.services.identity import rights
+from rollcall.services.identity.accounts import Identity
 from rollcall.services.transfer import imports
 from rollcall.services.transfer.imports import ImportReport
 from rollcall.services.transfer.row_files import FileFormat
@@ -34,10 +36,9 @@ BETWEEN_SIGNS: Final = 0.5
 """Seconds between two reports of progress, at the least."""
 
 _FORGET: Final = text("DELETE FROM import_runs WHERE checked_at < :before")
-# Nothing, where the user has just been deleted.
 _NOTE: Final = text("""
     INSERT INTO import_runs (id, user_id, digest, file_name, file_format, checked_at, stage, done, total)
-    SELECT :run, id, :digest, :file_name, :file_format, :now, 'checked', 0, :rows FROM users WHERE id = :user_id FOR KEY SHARE
+    VALUES (:run, :user_id, :digest, :file_name, :file_format, :now, 'checked', 0, :rows)
 """)
 _LOCK: Final = text("SELECT pg_try_advisory_lock(hashtextextended(CAST(:run AS text), 0))")
 # How a lock of 64 bits appears in the view: PostgreSQL manual, pg_locks.
@@ -89,15 +90,17 @@ def digest(source: BinaryIO) -> bytes:
 
 
 def note(
-    session: Session, user_id: int, *, file_digest: bytes, file_name: str, file_format: FileFormat, rows: int, now: datetime
+    session: Session, by: Identity, *, file_digest: bytes, file_name: str, file_format: FileFormat, rows: int, now: datetime
 ) -> UUID:
-    """Note that a user has checked a file, and it was good. The caller commits.
+    """Record that a superuser has checked a file and nothing was wrong. The caller commits.
 
+    :raises InvalidToken, AccessDenied: ``by`` has meanwhile lost the right to import.
     :return: the name under which it may be imported.
     """
+    rights.confirm(session, by, now, superuser=True)
     session.execute(_FORGET, {"before": now - KEPT_FOR})
     run = uuid4()
-    values = {"run": run, "user_id": user_id, "digest": file_digest, "file_name": file_name, "file_format": file_format}
+    values = {"run": run, "user_id": by.user.id, "digest": file_digest, "file_name": file_name, "file_format": file_format}
     session.execute(_NOTE, {**values, "rows": rows, "now": now})
     return run
 
@@ -122,6 +125,7 @@ def perform(
     aside: Connection,
     source: BinaryIO,
     run: Run,
+    by: Identity,
     *,
     clock: Callable[[], datetime],
     check: Callable[[], None],
@@ -131,7 +135,9 @@ def perform(
     :param connection: the import's own; the lock of this run stays with it until it ends.
     :param aside: another one, which commits each statement, for the signs of progress.
     :param run: what ``require`` has found for this very file.
+    :param by: the superuser who began it.
     :param check: called often; what it raises (the deadline) ends the import, and nothing is written.
+    :raises InvalidToken, AccessDenied: ``by`` has meanwhile lost the right to import; nothing is written.
     :return: what has become of it, or ``None`` where this run is somebody else's to finish, or finished.
     """
     with connection.begin():
@@ -141,9 +147,9 @@ def perform(
             return None
 
     def finish(created: int) -> None:
-        values = {"run": run.id, "created": created, "now": clock()}
-        if not connection.execute(_DONE, values).rowcount:
-            raise AccessDenied  # the row is gone, and so is the user who began this
+        # At the end: nobody who takes rights away should have to wait for a whole import.
+        rights.confirm(connection, by, clock(), superuser=True)
+        connection.execute(_DONE, {"run": run.id, "created": created, "now": clock()})
 
     report = imports.import_users(
         connection,

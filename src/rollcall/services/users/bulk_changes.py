@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, delete, func, literal, select, update
@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from rollcall.errors import SelectionChanged
 from rollcall.models import User, UserSession
+from rollcall.services.identity import rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.search import search_index, user_search
 from rollcall.services.search.user_search import UserFilter
-from rollcall.services.users import directory, history
+from rollcall.services.users import history
 
 # A change rewrites the user's entry in every index, the large ones of the search among them: 100,000 users take from ten
 # seconds to a minute, in which nobody else can deactivate anybody. More would be longer than anybody can be kept waiting.
@@ -24,6 +25,8 @@ AT_MOST = 100_000
 SELECTED_AT_MOST = 100
 
 _NAMED = 5
+# The least that two versions of a user differ by.
+_TICK = timedelta(microseconds=1)
 # From so many rows on it pays to put their entries into the index of the search together.
 _MANY = 1_000
 
@@ -108,18 +111,22 @@ def change(
     is_active: bool,
     expected: int | None = None,
 ) -> Changed:
-    """Activate or deactivate everybody selected who is in the other state, but never who asks. The caller commits.
+    """Set ``is_active`` for all selected users. Skips users who already have that status, and the caller. The caller commits.
 
-    Who asks is an active superuser and stays one, so one is left whoever else is deactivated; the superusers' lock holds
-    that, and lets only one such change run at a time: two could else wait for each other's rows. Sessions end with it.
+    The caller is an active superuser and stays one, so one is left whoever else is deactivated. The superusers' lock holds
+    that, and lets one such change run at a time: two could otherwise wait for each other's rows. Sessions end with it.
 
     :param is_active: the state to come.
     :param expected: how many users are to change; ``None``: whoever it is, for a selection by ids.
-    :raises AccessDenied: who asks is not an active superuser any more.
+    :raises InvalidToken, AccessDenied: ``by`` may no longer change users.
     :raises SelectionChanged: it would be another number by now, or too many.
     """
-    directory.lock_superusers(session)
-    directory.require_superuser(session, by)
+    rights.lock_superusers(session)
+    rights.confirm(session, by, now, superuser=True)
+    if not is_active:
+        # Superusers may have a request under way that holds their own row and waits for one of the others: they come first.
+        theirs = select(User.id).where(*_selected(session, selection), User.is_superuser, User.is_active, User.id != by.user.id)
+        session.execute(theirs.order_by(User.id).with_for_update(key_share=True))
     if expected is not None:
         seen = preview(session, selection, by, now, is_active=is_active)
         if seen.too_many or seen.changing != expected:
@@ -129,7 +136,7 @@ def change(
     rows = session.execute(
         update(User)
         .where(*_selected(session, selection), User.is_active != is_active, User.id != by.user.id)
-        .values(is_active=is_active, updated_at=now)
+        .values(is_active=is_active, updated_at=func.greatest(now, User.updated_at + _TICK))
         .returning(User.id, User.username)
         .execution_options(synchronize_session=False)
     ).all()

@@ -1,24 +1,22 @@
-"""Users: creating, changing, deleting; and the guards that hold whoever asks."""
+"""Create, change and delete users, and enforce the invariants that hold for every caller."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, Select, Text, bindparam, insert, select, text
+from sqlalchemy import ARRAY, Text, bindparam, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from rollcall.errors import (
-    AccessDenied,
     Conflict,
     Deadlock,
     EmailTaken,
     FieldProblem,
-    LastSuperuser,
     RowsConflict,
     UsernameTaken,
     UserNotFound,
@@ -26,14 +24,14 @@ from rollcall.errors import (
 )
 from rollcall.infra import reading
 from rollcall.models import RECORD, User, UserRecord
-from rollcall.services.identity import accounts, passwords
+from rollcall.services.identity import accounts, passwords, rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.normalization import is_storable
-from rollcall.services.users import history
+from rollcall.services.users import guards, history
 from rollcall.services.users.fields import NewUser
 
-# Any number that no other user of advisory locks in this database takes.
-_SUPERUSER_LOCK = 7_205_759_403_792_794
+# The least that two versions of a user differ by.
+_TICK = timedelta(microseconds=1)
 
 _TAKEN: dict[str, type[Conflict]] = {"uq_users_email": EmailTaken, "uq_users_username": UsernameTaken}
 
@@ -57,8 +55,11 @@ _CONFLICTS = text("""
 
 
 def get_user(session: Session, user_id: int) -> User:
-    """:raises UserNotFound: there is none with this id."""
-    user = session.get(User, user_id)
+    """The user with this id, as stored now.
+
+    :raises UserNotFound: there is none.
+    """
+    user = session.get(User, user_id, populate_existing=True)
     if user is None:
         raise UserNotFound(user_id)
     return user
@@ -68,7 +69,7 @@ _READ = reading.Statement(select(*RECORD).where(User.id == bindparam("id")), pre
 
 
 def read_user(session: Session, user_id: int) -> UserRecord:
-    """What is shown of a user.
+    """Return the public fields of a user.
 
     :raises UserNotFound: there is none with this id.
     """
@@ -89,27 +90,37 @@ def find_user(session: Session, name: str) -> User:
     return user
 
 
-def create_user(session: Session, new: NewUser, now: datetime) -> User:
-    """Create one user; the password is hashed here, before the database is touched. The caller commits.
+def create_user(session: Session, new: NewUser, by: Identity | None, now: datetime) -> User:
+    """Create one user. The caller commits.
 
+    The password is hashed before the first statement.
+
+    :param by: the superuser who creates the user; ``None``: the operator, or somebody who registers.
+    :raises InvalidToken, AccessDenied: ``by`` may no longer create users.
     :raises EmailTaken, UsernameTaken: by the unique index's verdict, so also of two requests at once.
     """
-    return _insert(session, [_row(new, now, new.password and passwords.hash_password(new.password))])[0]
+    row = _row(new, now, new.password and passwords.hash_password(new.password))
+    if by:
+        rights.confirm(session, by, now, superuser=True)
+    return _insert(session, [row])[0]
 
 
-def create_users(session: Session, new: Sequence[NewUser], now: datetime, check: Callable[[], None]) -> list[User]:
+def create_users(session: Session, new: Sequence[NewUser], by: Identity, now: datetime, check: Callable[[], None]) -> list[User]:
     """Create many users, or none (R8). The caller commits.
 
     Passwords are hashed on all cores before the first statement; the rows go in with few statements.
 
+    :param by: the superuser who creates them.
     :param check: called between hashes and before each try; what it raises (the deadline) ends the work.
     :return: the users in the order given.
+    :raises InvalidToken, AccessDenied: ``by`` may no longer create users.
     :raises RowsConflict: naming every row that shares a name with another row or a stored user.
     """
     if not new:
         return []
     hashes = iter(passwords.hash_many([user.password for user in new if user.password], check=check))
     rows = [_row(user, now, next(hashes) if user.password else None) for user in new]
+    rights.confirm(session, by, now, superuser=True)
     try:
         return _insert_all(session, rows, check)
     except Conflict:
@@ -123,110 +134,100 @@ def create_users(session: Session, new: Sequence[NewUser], now: datetime, check:
         raise RowsConflict(problems) from None
 
 
-def change_user(session: Session, user_id: int, changes: Mapping[str, Any], by: Identity | None, now: datetime) -> User:
+def change_user(
+    session: Session,
+    user_id: int,
+    changes: Mapping[str, Any],
+    by: Identity | None,
+    now: datetime,
+    *,
+    versions: Container[str] | None = None,
+) -> User:
     """Change some fields of a user. The caller commits.
 
-    Deactivation and a new password end the user's sessions; a new password keeps the session that made it. What is changed
-    is recorded (``history``).
+    A deactivation and a new password end the user's sessions, and so does a new e-mail address of one's own. The session that
+    made a change of one's own is kept. What is changed is recorded (``history``).
 
-    :param changes: valid values by field name, and ``current_password`` where a user changes the own password.
-    :param by: who asks; ``None``: the operator, at the command line.
+    :param changes: valid values by field name, and ``current_password`` where users change their own password or e-mail address.
+    :param by: the caller; ``None``: the operator, at the command line.
+    :param versions: the versions of the user that may be changed (``User.version``); ``None``: any.
     :raises UserNotFound: there is none with this id.
+    :raises InvalidToken: the caller's session has ended since the request began.
     :raises AccessDenied: a plain user may change neither others nor ``is_active`` and ``is_superuser``.
+    :raises VersionChanged: the user's version is none of ``versions``.
     :raises ValidationFailed: ``current_password`` is missing or wrong.
     :raises EmailTaken, UsernameTaken, LastSuperuser: the change contradicts what is stored.
     """
     wanted = dict(changes)
     current_password = wanted.pop("current_password", None)
     own = by is not None and by.user.id == user_id
-    if by is not None and not by.user.is_superuser and (not own or wanted.keys() & {"is_active", "is_superuser"}):
-        raise AccessDenied
-    if wanted.get("is_active") is False or wanted.get("is_superuser") is False:
-        lock_superusers(session)
-    user = _locked(session, user_id)
+    if by is not None:
+        guards.require_allowed(by, user_id, wanted)
+    # Verifying and hashing take 25 ms each, so they come before any lock.
+    proven = guards.prove_current_password(session, user_id, wanted, current_password) if own else None
     if "password" in wanted:
-        if own:
-            _check_current_password(user, current_password)
         wanted["password_hash"] = passwords.hash_password(wanted.pop("password"))
+    by, user = _lock(session, user_id, wanted, by, now)
+    guards.require_version(user, versions)
+    if proven is not None and user.password_hash != proven:
+        raise ValidationFailed([guards.WRONG_PASSWORD])
     changed = {field: value for field, value in wanted.items() if getattr(user, field) != value}
     if not changed:
         return user
     if changed.get("is_active") is False or changed.get("is_superuser") is False:
-        _keep_a_superuser(session, user)
+        guards.keep_a_superuser(session, user)
     # Before the fields change: it reads what they were.
     history.record(session, [user_id], history.described(user, changed), by, now)
     for field, value in changed.items():
         setattr(user, field, value)
-    user.updated_at = now
+    user.updated_at = max(now, user.updated_at + _TICK)
     _flush(session)
-    if "password_hash" in changed or changed.get("is_active") is False:
+    if "password_hash" in changed or changed.get("is_active") is False or (own and "email" in changed):
         accounts.end_sessions(session, user_id, keep=by.session_id if own and by and user.is_active else None)
     return user
 
 
-def delete_user(session: Session, user_id: int) -> None:
+def delete_user(
+    session: Session, user_id: int, by: Identity | None, now: datetime, *, versions: Container[str] | None = None
+) -> None:
     """Delete a user and with it the user's sessions. The caller commits.
 
+    :param by: the caller; ``None``: the operator, at the command line.
+    :param versions: the versions of the user that may be deleted; ``None``: any.
+    :raises InvalidToken, AccessDenied: ``by`` may no longer delete users.
     :raises UserNotFound: there is none with this id.
+    :raises VersionChanged: the user's version is none of ``versions``.
     :raises LastSuperuser: no other active superuser would be left.
     """
-    lock_superusers(session)
+    rights.lock_superusers(session)
+    if by is not None:
+        rights.confirm(session, by, now, superuser=True, target=user_id)
     user = _locked(session, user_id)
-    _keep_a_superuser(session, user)
+    guards.require_version(user, versions)
+    guards.keep_a_superuser(session, user)
     session.delete(user)
     session.flush()
 
 
-def _active_superusers() -> Select[int]:
-    # Who has no password cannot log in, and so administers nothing: synthetic and imported users are often such.
-    return select(User.id).where(User.is_superuser, User.is_active, User.password_hash.is_not(None))
-
-
-def is_last_superuser(session: Session, user: User) -> bool:
-    """Whether nobody would be left to administer Rollcall without this user: what the guards refuse, and pages explain."""
-    if not (user.is_active and user.is_superuser):
-        return False
-    return not session.scalars(select(_active_superusers().where(User.id != user.id).exists())).one()
-
-
-def require_superuser(session: Session, by: Identity) -> None:
-    """See that who asks may still do what only superusers may; for what may take superusers away, under their lock.
-
-    :raises AccessDenied: somebody else has deactivated or demoted the caller since the request began.
-    """
-    if not session.scalars(select(_active_superusers().where(User.id == by.user.id).exists())).one():
-        raise AccessDenied
-
-
-def lock_superusers(session: Session) -> None:
-    """Wait until nobody else changes who is a superuser, until the end of the transaction.
-
-    Taken before any row's lock, by everyone who may take an active superuser away and by who makes the first: of two
-    requests at once the second sees what the first has done.
-    """
-    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SUPERUSER_LOCK})
-
-
-def _keep_a_superuser(session: Session, user: User) -> None:
-    if is_last_superuser(session, user):
-        raise LastSuperuser
+def _lock(
+    session: Session, user_id: int, wanted: Mapping[str, Any], by: Identity | None, now: datetime
+) -> tuple[Identity | None, User]:
+    """Lock what a change needs, in the order of locks (``identity/rights``), and check the caller again."""
+    if wanted.get("is_active") is False or wanted.get("is_superuser") is False:
+        rights.lock_superusers(session)
+    elif by is None or by.user.id != user_id:
+        rights.lock_superusers(session, target=user_id)
+    if by is not None:
+        by = rights.confirm(session, by, now, target=user_id)
+        guards.require_allowed(by, user_id, wanted)
+    return by, _locked(session, user_id)
 
 
 def _locked(session: Session, user_id: int) -> User:
-    user = session.get(User, user_id, with_for_update=True, populate_existing=True)
+    user = session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
     if user is None:
         raise UserNotFound(user_id)
     return user
-
-
-def _check_current_password(user: User, current: str | None) -> None:
-    if current is None:
-        problem = FieldProblem("current_password", "missing", "The current password is required to set a new one.")
-    elif not passwords.verify(current, user.password_hash).ok:
-        problem = FieldProblem("current_password", "wrong_password", "This is not the current password.")
-    else:
-        return
-    raise ValidationFailed([problem])
 
 
 def _row(new: NewUser, now: datetime, hashed: str | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from rollcall.errors import SetUpAlready
 from rollcall.models import User
+from rollcall.services.identity import rights
 from rollcall.services.users import directory
 from rollcall.services.users.fields import NewUser
 
@@ -42,7 +43,7 @@ def create(session: Session, new: NewUser, now: datetime) -> User:
     :raises SetUpAlready: there is one, also one that another request has made meanwhile.
     :raises EmailTaken, UsernameTaken: a plain user has this name.
     """
-    directory.lock_superusers(session)
+    rights.lock_superusers(session)
     if not is_needed(session):
         raise SetUpAlready
-    return directory.create_user(session, replace(new, is_active=True, is_superuser=True), now)
+    return directory.create_user(session, replace(new, is_active=True, is_superuser=True), None, now)

@@ -1,0 +1,64 @@
+"""The conditions under which a user may be changed or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from rollcall.errors import AccessDenied, FieldProblem, LastSuperuser, ValidationFailed, VersionChanged
+from rollcall.models import User
+from rollcall.services.identity import passwords
+from rollcall.services.identity.accounts import Identity
+
+MISSING_PASSWORD = FieldProblem(
+    "current_password", "missing", "Enter your current password to change your password or your e-mail address."
+)
+WRONG_PASSWORD = FieldProblem("current_password", "wrong_password", "This is not your current password.")
+
+
+def _active_superusers() -> Select[int]:
+    # Who has no password cannot log in, and so administers nothing: synthetic and imported users are often such.
+    return select(User.id).where(User.is_superuser, User.is_active, User.password_hash.is_not(None))
+
+
+def is_last_superuser(session: Session, user: User) -> bool:
+    """Whether nobody would be left to administer Rollcall without this user."""
+    if not (user.is_active and user.is_superuser):
+        return False
+    return not session.scalars(select(_active_superusers().where(User.id != user.id).exists())).one()
+
+
+def keep_a_superuser(session: Session, user: User) -> None:
+    """:raises LastSuperuser: nobody would be left to administer Rollcall without this user."""
+    if is_last_superuser(session, user):
+        raise LastSuperuser
+
+
+def require_allowed(by: Identity, user_id: int, wanted: Mapping[str, Any]) -> None:
+    """:raises AccessDenied: plain users may change themselves alone, and neither ``is_active`` nor ``is_superuser``."""
+    if not by.user.is_superuser and (by.user.id != user_id or wanted.keys() & {"is_active", "is_superuser"}):
+        raise AccessDenied
+
+
+def require_version(user: User, versions: Container[str] | None) -> None:
+    """:raises VersionChanged: the user's version is none of ``versions``; ``None``: any version will do."""
+    if versions is not None and user.version not in versions:
+        raise VersionChanged
+
+
+def prove_current_password(session: Session, user_id: int, wanted: Mapping[str, Any], current: str | None) -> str | None:
+    """Verify the current password of a user who changes the own password or e-mail address.
+
+    :return: the hash that was verified, which has to be the same once the row is locked; ``None``: no proof is needed.
+    """
+    stored = session.execute(select(User.email, User.password_hash).where(User.id == user_id)).one_or_none()
+    if stored is None or not ("password" in wanted or wanted.get("email", stored.email) != stored.email):
+        return None
+    if current is None:
+        raise ValidationFailed([MISSING_PASSWORD])
+    if not passwords.verify(current, stored.password_hash).ok:
+        raise ValidationFailed([WRONG_PASSWORD])
+    return str(stored.password_hash)
