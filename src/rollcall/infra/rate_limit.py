@@ -11,9 +11,8 @@ import time
 
 from flask import Flask, Response, g
 from flask_limiter import HeaderNames, Limiter, RouteLimit
-from flask_limiter.util import get_remote_address
 
-from rollcall.infra import redis_options, runtime
+from rollcall.infra import addresses, redis_options, runtime
 from rollcall.settings import Settings
 
 SUPERUSER_LIMIT = "600/minute"
@@ -21,9 +20,9 @@ LOG_IN_LIMIT = "10 per 5 minutes"  # for each address, and for each account trie
 
 
 def caller() -> str:
-    """The account where it is known, else the client's address."""
+    """Return what requests are counted by: the account where it is known, else the client's network."""
     identity = g.get("identity")
-    return f"user:{identity.user.id}" if identity else f"address:{get_remote_address()}"
+    return f"user:{identity.user.id}" if identity else f"address:{addresses.network(addresses.of_client())}"
 
 
 limiter = Limiter(
