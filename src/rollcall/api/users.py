@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, jsonify, url_for
 
-from rollcall.api import access, paging
+from rollcall.api import access, paging, sign_in
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.schemas.users import (
     BulkUserSchema,
@@ -109,8 +109,9 @@ def change_user(changes: dict[str, Any], user_id: int) -> User:
     Users change their own e-mail, username, full name and password (with `current_password`); superusers also others'
     fields, passwords without it, `is_active` and `is_superuser`. A new password and deactivation end the user's sessions.
     """
-    with transaction() as work:
-        return directory.change_user(work, user_id, changes, access.identity(), runtime.now())
+    me = access.identity()
+    with sign_in.own_password(changes, user_id, me.user.id), transaction() as work:
+        return directory.change_user(work, user_id, changes, me, runtime.now())
 
 
 @blueprint.delete("/<user_id:user_id>")

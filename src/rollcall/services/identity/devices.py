@@ -21,6 +21,11 @@ class Device:
     address: str | None = None
     user_agent: str | None = None
 
+    @property
+    def network(self) -> str | None:
+        """The network that counts for limits: the address, or the /64 of an IPv6 one."""
+        return addresses.network(addresses.parse(self.address))
+
     @classmethod
     def seen(cls, address: str | None, user_agent: str | None) -> Device:
         """Make it of what a client says, or a proxy: whatever that is, it can be stored and shown.
