@@ -64,6 +64,11 @@ graceful_timeout = timeout
 # Who waits here is not yet seen by any deadline. Past it the kernel lets new clients try again.
 backlog = 128
 limit_request_line = 8190
+# ROLLCALL_TRUSTED_PROXIES alone says what proxies are believed (infra/forwarding). gunicorn by itself would take the scheme,
+# the path and the prefix from whatever connects from loopback, which is every client of a proxy on this machine.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 control_socket_disable = True
 proc_name = "rollcall"
 # To standard error: what gunicorn and the service have to say. The proxy in front logs each access, with the same id.

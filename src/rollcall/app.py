@@ -9,11 +9,22 @@ from flask import Flask
 from flask_compress import Compress
 from flask_cors import CORS
 from flask_migrate import Migrate
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from rollcall import bundled, cli, web
 from rollcall.api import errors, openapi
-from rollcall.infra import cache, database, headers, logs, metrics, pool_metrics, rate_limit, request_id, runtime, secret_key
+from rollcall.infra import (
+    cache,
+    database,
+    forwarding,
+    headers,
+    logs,
+    metrics,
+    pool_metrics,
+    rate_limit,
+    request_id,
+    runtime,
+    secret_key,
+)
 from rollcall.infra.deadline import DeadlineFlask
 from rollcall.settings import Settings
 
@@ -44,6 +55,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = runtime.utc_n
 
     # What these add to an answer is added in the reverse order: the last one here is the first after the view.
     metrics.init_app(app)
+    forwarding.init_app(app, settings.trusted_proxies)
     request_id.init_app(app)
     headers.init_app(app)
     Compress(app)
@@ -67,7 +79,4 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = runtime.utc_n
     web.init_app(app)
     cli.init_app(app)
     pool_metrics.watch(app)
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_port=hops, x_prefix=hops)  # type: ignore[method-assign]
     return app

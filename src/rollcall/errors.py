@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,21 @@ class InvalidToken(AuthenticationError):
 
 class AccessDenied(RollcallError):
     """Signed in, but not allowed."""
+
+
+class TooManyFailures(RollcallError):
+    """Too many log-ins have failed, so this one is not tried.
+
+    :param limit: how many may fail.
+    :param window: in which time; ``None``: in a row.
+    :param resets_at: when the next one is tried again.
+    """
+
+    def __init__(self, limit: int, window: timedelta | None, resets_at: datetime) -> None:
+        self.limit = limit
+        self.window = window
+        self.resets_at = resets_at
+        super().__init__(limit)
 
 
 class InactiveAccount(AccessDenied):

@@ -45,6 +45,18 @@ def test_others_do_not(app, address):
     assert refused(answer, 403, "authorization_error")
 
 
+@pytest.mark.parametrize("address", ["::ffff:127.0.0.1", "127.0.0.1:4711", "[::1]:4711"])
+def test_this_machine_is_known_by_its_address_however_it_is_written(app, address):
+    assert app.test_client().get("/metrics", environ_base={"REMOTE_ADDR": address}).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Host"])
+@pytest.mark.parametrize("proxies", [0, 1])
+def test_a_proxy_on_this_machine_opens_it_to_nobody(make_app, header, proxies):
+    answer = make_app(trusted_proxies=proxies).test_client().get("/metrics", headers={header: "127.0.0.1"})
+    assert refused(answer, 403, "authorization_error")
+
+
 @pytest.fixture
 def guarded(make_app):
     return make_app(metrics_token=TOKEN).test_client()

@@ -124,6 +124,9 @@ NO_HTTP = [
     (b"GET /api/v1/\xff\xfe HTTP/1.1\r\nHost: test\r\n\r\n", 400, "bad_request"),
     (b"GET /health/live\r\n\r\n", 400, "bad_request"),
     (b"GET /health/live HTTP/9.9\r\nHost: test\r\n\r\n", 400, "bad_request"),
+    (b"GET /health/live HTTP/1.1\r\n\r\n", 400, "bad_request"),
+    (b"GET /health/live HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "bad_request"),
+    (b"GET /health/live HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "bad_request"),
     (b"G\x00T / HTTP/1.1\r\nHost: test\r\n\r\n", 400, "bad_request"),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "bad_request"),
     (b"GET / HTTP/1.1\r\nHost: test\r\nno colon\r\n\r\n", 400, "bad_request"),
@@ -152,6 +155,30 @@ def test_what_is_no_http_is_refused_with_the_envelope(service, sent, status, cod
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["X-Request-ID"] == answer.json["request_id"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+FORGED = [
+    (b"SCRIPT_NAME: /zzz", b"/health/live", 200),
+    (b"SCRIPT_NAME: /health", b"/health/live", 200),
+    (b"SCRIPT_NAME: /x", b"/x/metrics", 404),
+    (b"PATH_INFO: /metrics", b"/nothing", 404),
+    (b"X-Forwarded-Prefix: /x", b"/x/metrics", 404),
+    (b"X-Forwarded-Proto: nonsense\r\nX-Forwarded-Ssl: on", b"/health/live", 200),
+    (b"X-Forwarded-For: 127.0.0.1", b"/metrics", 403),
+]
+
+
+@pytest.mark.parametrize(("header", "path", "status"), FORGED)
+def test_no_forwarding_header_has_an_effect(service, header, path, status):
+    """gunicorn by itself believes whatever connects from loopback."""
+    answer = raw(service.url, b"GET %s HTTP/1.1\r\nHost: test\r\n%s\r\n\r\n" % (path, header))
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("header", [b"X-Forwarded-Proto: https", b"X-Forwarded-Ssl: on", b"X-Forwarded-Protocol: ssl"])
+def test_nobody_says_that_the_client_came_by_https(service, header):
+    answer = raw(service.url, b"GET /health/live HTTP/1.1\r\nHost: test\r\n%s\r\n\r\n" % header)
+    assert "Strict-Transport-Security" not in answer.headers
 
 
 def test_connection_without_a_word_is_closed(service):

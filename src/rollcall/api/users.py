@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, jsonify, url_for
 
-from rollcall.api import access, paging
+from rollcall.api import access, paging, sign_in
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.schemas.users import (
     BulkUserSchema,
@@ -119,8 +119,9 @@ def change_user(changes: dict[str, Any], user_id: int) -> Any:
     password end the user's sessions; a new e-mail address of one's own ends one's other sessions. With the `ETag` of the
     user in `If-Match`, nothing is written (412) if somebody has changed the user meanwhile.
     """
-    with transaction() as work:
-        user = directory.change_user(work, user_id, changes, access.identity(), runtime.now(), versions=required_versions())
+    me = access.identity()
+    with sign_in.own_password(changes, user_id, me.user.id), transaction() as work:
+        user = directory.change_user(work, user_id, changes, me, runtime.now(), versions=required_versions())
     return versioned(user)
 
 

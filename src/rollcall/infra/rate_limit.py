@@ -5,25 +5,24 @@ A Redis that is away is replaced by counting in memory, at normal speed, until i
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
+from datetime import datetime
 
 from flask import Flask, Response, g
 from flask_limiter import HeaderNames, Limiter, RouteLimit
-from flask_limiter.util import get_remote_address
 
-from rollcall.infra import redis_options, runtime
+from rollcall.infra import addresses, redis_options, runtime
 from rollcall.settings import Settings
 
 SUPERUSER_LIMIT = "600/minute"
-LOG_IN_LIMIT = "10 per 5 minutes"  # for each address, and for each account tried
+_OWN_PASSWORD = "10/minute"  # noqa: S105  (a limit)
 
 
 def caller() -> str:
-    """The account where it is known, else the client's address."""
+    """Return what requests are counted by: the account where it is known, else the client's network."""
     identity = g.get("identity")
-    return f"user:{identity.user.id}" if identity else f"address:{get_remote_address()}"
+    return f"user:{identity.user.id}" if identity else f"address:{addresses.network(addresses.of_client())}"
 
 
 limiter = Limiter(
@@ -67,11 +66,14 @@ def per_address(limit: str, scope: str) -> RouteLimit:
     return limiter.shared_limit(limit, scope)
 
 
-def per_account_tried(limit: str, scope: str, account: str) -> RouteLimit:
-    """A context that counts a try at an account, known or not, from wherever it comes, for all routes of one scope."""
-    # Hashed: a name may hold what Redis cannot store, and Redis need not hold people's addresses.
-    digest = hashlib.sha256(account.encode("utf-8", "surrogatepass")).hexdigest()
-    return limiter.shared_limit(limit, scope, key_func=lambda: f"tried:{digest}")
+def own_password() -> RouteLimit:
+    """Return a context that counts a use of the own password, for each account and over all routes."""
+    return limiter.shared_limit(_OWN_PASSWORD, "own-password")
+
+
+def tell(limit: int, remaining: int, resets_at: datetime) -> None:
+    """Have the answer tell of a limit that is counted elsewhere (``services/identity/attempts``)."""
+    g.told_limit = (limit, remaining, resets_at)
 
 
 def _standard_headers(response: Response) -> Response:
@@ -79,12 +81,18 @@ def _standard_headers(response: Response) -> Response:
 
     A 429 says in ``Retry-After`` when to come back.
     """
+    now = time.time()
+    if "told_limit" in g:
+        limit, remaining, resets_at = g.told_limit
+        now = runtime.now().timestamp()
+        told = {"Limit": limit, "Remaining": remaining, "Reset": math.ceil(resets_at.timestamp())}
+        response.headers.update({f"X-RateLimit-{name}": str(value) for name, value in told.items()})
     for name in ("Limit", "Remaining"):
         if value := response.headers.get(f"X-RateLimit-{name}"):
             response.headers[f"RateLimit-{name}"] = value
     if reset := response.headers.get("X-RateLimit-Reset"):
         # Rounded up: whoever comes back then is not too early.
-        seconds = str(max(0, math.ceil(float(reset) - time.time())))
+        seconds = str(max(0, math.ceil(float(reset) - now)))
         response.headers["RateLimit-Reset"] = seconds
         if response.status_code == 429:
             response.headers["Retry-After"] = seconds

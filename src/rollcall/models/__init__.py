@@ -1,5 +1,6 @@
 """The tables. A model knows its columns, constraints and indexes, and nothing of who uses it."""
 
+from .attempt import LoginFailures, LoginNetwork
 from .base import Base
 from .change import UserChange
 from .import_run import ImportRun
@@ -7,5 +8,5 @@ from .session import UserSession
 from .tally import user_tally, user_tally_deltas, user_tally_totals
 from .user import RECORD, User, UserRecord
 
-__all__ = ["RECORD", "Base", "ImportRun", "User", "UserChange", "UserRecord", "UserSession"]
+__all__ = ["RECORD", "Base", "ImportRun", "LoginFailures", "LoginNetwork", "User", "UserChange", "UserRecord", "UserSession"]
 __all__ += ["user_tally", "user_tally_deltas", "user_tally_totals"]

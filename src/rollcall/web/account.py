@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from flask import abort, current_app, flash, redirect, request, url_for
 from flask import session as cookie
 from werkzeug import Response
 
-from rollcall.api import client
+from rollcall.api import client, sign_in
 from rollcall.api.schemas.auth import CredentialsSchema
 from rollcall.api.schemas.users import RegistrationSchema, UserChangeSchema
 from rollcall.errors import Conflict, InactiveAccount, InvalidCredentials, SetUpAlready, ValidationFailed, VersionChanged
 from rollcall.infra import rate_limit, runtime
 from rollcall.infra.database import session, transaction
-from rollcall.services.identity import accounts, rights
+from rollcall.services.identity import accounts, attempts, rights
 from rollcall.services.users import directory, first_superuser, history
 from rollcall.web import access, edits, sessions
 from rollcall.web.blueprint import blueprint
@@ -33,7 +32,8 @@ def home() -> Response:
 @access.anyone
 def set_up_form(token: str) -> Response:
     """The form for the first superuser, as long as there is none."""
-    _require_set_up_link(token)
+    if not _is_set_up_link(token):
+        abort(404)
     if not first_superuser.is_needed(session()):
         raise SetUpAlready
     return Form().page("setup.html")
@@ -41,17 +41,20 @@ def set_up_form(token: str) -> Response:
 
 @blueprint.post("/setup/<token>")
 @access.anyone
-@rate_limit.per_address(rate_limit.LOG_IN_LIMIT, "setup")
 def set_up(token: str) -> Response:
-    """Make the first superuser, who is signed in at once."""
-    _require_set_up_link(token)
+    """Create the first superuser, who is logged in at once."""
+    if not _is_set_up_link(token):
+        sign_in.guess_at_link()
+        abort(404)
     form = Form.sent()
     try:
         new = form.load(RegistrationSchema())
         with transaction() as work:
-            first_superuser.create(work, new, runtime.now())
+            user = first_superuser.create(work, new, runtime.now())
             name, password = new.username, new.password
-            opened = accounts.log_in(work, name, password, device=client.device(), now=runtime.now(), lifetime=_lifetime())
+            device, now = client.device(), runtime.now()
+            opened = accounts.log_in(work, name, password, device=device, now=now, lifetime=sign_in.lifetime())
+            attempts.remember(work, user.id, device.network, now)
     except (ValidationFailed, Conflict) as error:
         return form.refuse(error).page("setup.html")
     access.open_session(opened)
@@ -59,9 +62,8 @@ def set_up(token: str) -> Response:
     return redirect(url_for(".dashboard"))
 
 
-def _require_set_up_link(token: str) -> None:
-    if not first_superuser.is_link(str(current_app.secret_key), f"/setup/{token}"):
-        abort(404)
+def _is_set_up_link(token: str) -> bool:
+    return first_superuser.is_link(str(current_app.secret_key), f"/setup/{token}")
 
 
 @blueprint.get("/login")
@@ -73,24 +75,15 @@ def log_in_form() -> Response:
 
 @blueprint.post("/login")
 @access.anyone
-@rate_limit.per_address(rate_limit.LOG_IN_LIMIT, "login")
 def log_in() -> Response:
     """Open a session, and go on to the page that asked for it."""
     form, target = Form.sent(), access.own_path(request.form.get("next"))
     try:
-        given = form.load(CredentialsSchema())
-        account = accounts.tried(session(), given["username"])
-        with rate_limit.per_account_tried(rate_limit.LOG_IN_LIMIT, "login", account), transaction() as work:
-            opened = accounts.log_in(work, **given, device=client.device(), now=runtime.now(), lifetime=_lifetime())
-            accounts.end_token(work, access.replaced_token())
+        opened = sign_in.log_in(**form.load(CredentialsSchema()), replaces=access.replaced_token())
     except (ValidationFailed, InvalidCredentials, InactiveAccount) as error:
         return form.refuse(error).page("login.html", next=target)
     access.open_session(opened)
     return redirect(target or url_for(".home"))
-
-
-def _lifetime() -> timedelta:
-    return timedelta(minutes=runtime.settings().session_minutes)
 
 
 @blueprint.post("/logout")
@@ -118,11 +111,10 @@ def profile() -> Response:
 @rate_limit.per_caller("10/minute")
 def change_profile() -> Response:
     """Change one's own details."""
-    form = Form.sent()
+    form, me = Form.sent(), access.identity()
     try:
         changes = edits.changes(form.load(UserChangeSchema(only=(*edits.DETAILS, "current_password"))))
-        me = access.identity()
-        with transaction() as work:
+        with sign_in.own_password(changes, me.user.id, me.user.id), transaction() as work:
             directory.change_user(work, me.user.id, changes, me, runtime.now(), versions=edits.versions())
     except VersionChanged as error:
         person = directory.get_user(session(), access.identity().user.id)
@@ -146,11 +138,11 @@ def own_password_form() -> Response:
 @rate_limit.per_caller("10/minute")
 def change_own_password() -> Response:
     """Replace the password; the other sessions end."""
-    form = Form.sent()
+    form, me = Form.sent(), access.identity()
     try:
         changes = form.load(UserChangeSchema(only=("password", "current_password")))
-        with transaction() as work:
-            directory.change_user(work, access.identity().user.id, changes, access.identity(), runtime.now())
+        with sign_in.own_password(changes, me.user.id, me.user.id), transaction() as work:
+            directory.change_user(work, me.user.id, changes, me, runtime.now())
     except ValidationFailed as error:
         return form.refuse(error).page("password.html", person=access.identity().user)
     flash("Your password is changed. You are logged out everywhere else.")

@@ -7,6 +7,7 @@ from typing import Any
 from flask import flash, make_response, redirect, render_template, request, url_for
 from werkzeug import Response
 
+from rollcall.api import sign_in
 from rollcall.api.schemas.users import NewUserSchema, UserChangeSchema
 from rollcall.errors import Conflict, LastSuperuser, ValidationFailed, VersionChanged
 from rollcall.infra import runtime
@@ -70,9 +71,9 @@ def change_user(user_id: int) -> Response:
     form = Form.sent()
     try:
         changes = edits.changes(form.load(UserChangeSchema(only=(*_EDITED, "current_password"))))
-        with transaction() as work:
-            versions = edits.versions()
-            changed = directory.change_user(work, user_id, changes, access.identity(), runtime.now(), versions=versions)
+        me = access.identity()
+        with sign_in.own_password(changes, user_id, me.user.id), transaction() as work:
+            changed = directory.change_user(work, user_id, changes, me, runtime.now(), versions=edits.versions())
     except VersionChanged as error:
         context = _context(user_id)
         clashes = edits.merge(form, error, context["person"], _EDITED)
@@ -99,8 +100,9 @@ def set_password(user_id: int) -> Response:
     form = Form.sent()
     try:
         changes = form.load(UserChangeSchema(only=("password", "current_password")))
-        with transaction() as work:
-            person = directory.change_user(work, user_id, changes, access.identity(), runtime.now())
+        me = access.identity()
+        with sign_in.own_password(changes, user_id, me.user.id), transaction() as work:
+            person = directory.change_user(work, user_id, changes, me, runtime.now())
     except ValidationFailed as error:
         return form.refuse(error).page("password.html", person=directory.get_user(session(), user_id))
     flash(f"{person.username} has a new password, and is logged out everywhere.")

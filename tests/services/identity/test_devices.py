@@ -15,7 +15,7 @@ from rollcall.services.identity.devices import USER_AGENT_MAX, Device
         ("fe80::1%eth0", "fe80::1"),
         ("::ffff:203.0.113.7", "203.0.113.7"),
         ("unknown", None),
-        ("203.0.113.7:4711", None),
+        ("203.0.113.7:4711", "203.0.113.7"),
         ("203.0.113.7/8", None),
         ("203.0.113.7, 10.0.0.1", None),
         ("999.0.0.1", None),

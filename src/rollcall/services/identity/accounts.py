@@ -40,15 +40,6 @@ def named(name: str) -> ColumnElement[bool]:
     return key == func.lower(literal(name))
 
 
-def tried(session: Session, username: str) -> str:
-    """Which account a log-in tries, to count tries by: the same for a user's username and e-mail, in any case.
-
-    :param username: the username, or the e-mail address, of a user or of nobody.
-    """
-    found = session.scalars(select(User.id).where(named(username))).one_or_none() if _can_be_stored(username) else None
-    return f"nobody {username.lower()}" if found is None else f"user {found}"
-
-
 def log_in(session: Session, username: str, password: str, *, device: Device, now: datetime, lifetime: timedelta) -> str:
     """Check a password and open a session.
 
@@ -63,7 +54,7 @@ def log_in(session: Session, username: str, password: str, *, device: Device, no
     :raises InactiveAccount: the right password of a deactivated user.
     """
     user = None
-    if _can_be_stored(username):
+    if can_be_stored(username):
         user = session.execute(select(User.id, User.password_hash, User.is_active).where(named(username))).one_or_none()
     verdict = passwords.verify(password[: _PASSWORD_MAX + 1], user.password_hash if user else None)
     if user is None or not verdict.ok:
@@ -149,7 +140,8 @@ def end_sessions(session: Session, user_id: int, *, keep: int | None = None) -> 
     session.execute(query)
 
 
-def _can_be_stored(name: str) -> bool:
+def can_be_stored(name: str) -> bool:
+    """Whether a name could be a user's; any other one cannot even be looked up."""
     return len(name) <= _NAME_MAX and is_storable(name)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 from typing import Final
+
+from rollcall.infra import addresses
 
 USER_AGENT_MAX: Final = 255
 
@@ -13,12 +14,17 @@ USER_AGENT_MAX: Final = 255
 class Device:
     """From where and with what somebody logs in; ``None`` where that is not known.
 
-    :ivar address: an IP address, without zone.
+    :ivar address: an IP address, without port and zone.
     :ivar user_agent: what the program calls itself (RFC 9110, section 10.1.5), at most ``USER_AGENT_MAX`` characters.
     """
 
     address: str | None = None
     user_agent: str | None = None
+
+    @property
+    def network(self) -> str | None:
+        """The network that counts for limits: the address, or the /64 of an IPv6 one."""
+        return addresses.network(addresses.parse(self.address))
 
     @classmethod
     def seen(cls, address: str | None, user_agent: str | None) -> Device:
@@ -29,16 +35,5 @@ class Device:
             surrogates are left out, and what is too long is cut off.
         """
         shown = "".join(filter(str.isprintable, user_agent or "")).strip()[:USER_AGENT_MAX]
-        return cls(_address(address), shown.rstrip() or None)
-
-
-def _address(text: str | None) -> str | None:
-    try:
-        found = ip_address(text or "")
-    except ValueError:  # a proxy may pass on "unknown"; a Unix socket has no address
-        return None
-    if isinstance(found, IPv6Address):
-        if found.ipv4_mapped:  # as a socket for both families sees IPv4 (RFC 4291, section 2.5.5.2)
-            return str(found.ipv4_mapped)
-        return str(found).partition("%")[0]
-    return str(found)
+        found = addresses.parse(address)
+        return cls(None if found is None else str(found), shown.rstrip() or None)
