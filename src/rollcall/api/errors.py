@@ -61,6 +61,7 @@ _REFUSALS: tuple[tuple[type[errors.RollcallError], int, str], ...] = (
     (errors.SessionNotFound, 404, "There is no such session; it may have ended already."),
     (errors.LastSuperuser, 409, "This is the last active superuser, who cannot be deleted, deactivated or demoted."),
     (errors.SelectionChanged, 409, "Other users are selected by now than you were asked about, so nothing was changed."),
+    (errors.RowsConflict, 409, "Some of these users have names that are already in use, or the same names."),
     (errors.Conflict, 409, "The change contradicts what is stored."),
     (errors.UnsupportedMediaType, 415, "The body has to be JSON, with the header Content-Type: application/json."),
     (errors.ValidationFailed, 422, "The request is not valid."),
@@ -116,6 +117,8 @@ def describe(error: Exception) -> Answer:
         return Answer(400, _CODES[400], error.message, details)
     if isinstance(error, errors.TooManyRows):
         return Answer(413, _CODES[413], f"A bulk has at most {error.limit} rows; this one has {error.rows}.")
+    if isinstance(error, errors.NamesTaken):
+        return Answer(409, _CODES[409], error.sentence, _details(error))
     for kind, status, message in _REFUSALS:
         if isinstance(error, kind):
             return Answer(status, _CODES[status], message, _details(error) or _outcome(error), _headers(status))
