@@ -49,6 +49,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_folder)
 
 from prometheus_client import multiprocess  # noqa: E402
 
+from rollcall.errors import UnsuitableDatabase  # noqa: E402
 from rollcall.infra import database, deadline  # noqa: E402
 from rollcall.infra.deadline.client import bound_listener  # noqa: E402
 from rollcall.infra.worker import WORKER_GRACE, DeadlineWorker  # noqa: E402
@@ -85,6 +86,14 @@ logconfig_dict = {
         "gunicorn.access": {"level": "WARNING", "propagate": False},
     },
 }
+
+
+def on_starting(_server: Any) -> None:
+    """Refuse to start on a database that can never serve."""
+    try:
+        database.require_suitable(_settings)
+    except UnsuitableDatabase as error:
+        sys.exit(f"rollcall: {error}")
 
 
 def when_ready(server: Any) -> None:

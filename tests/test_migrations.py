@@ -157,7 +157,7 @@ def test_names_are_unique_without_regard_to_case_under_one_collation(empty):
     assert collations == [("uq_users_email", "C", True), ("uq_users_username", "C", True)]
     definitions = dict(fetch("SELECT indexname, indexdef FROM pg_indexes WHERE indexname LIKE 'uq_users_%'"))
     for name, definition in definitions.items():
-        assert f"lower(({name.removeprefix('uq_users_')})::text)" in definition
+        assert f"user_name_key(({name.removeprefix('uq_users_')})::text)" in definition
 
 
 def test_indexes_of_r2_have_a_migration_of_their_own(empty, scripts):

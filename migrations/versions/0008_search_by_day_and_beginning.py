@@ -24,7 +24,6 @@ BEGINNINGS = """(ARRAY[
     NULLIF(left(lower({0}), 5) ~ '[^a-z0-9._+-]', false)::text
 ])"""
 SEARCH = [
-    "search_text gin_trgm_ops",
     SHORT_GRAMS,
     "(ARRAY[(created_at AT TIME ZONE 'UTC')::date])",
     "(ARRAY[is_active])",
@@ -44,7 +43,9 @@ NAMES = {
 def upgrade() -> None:
     with op.get_context().autocommit_block():
         op.execute("SET maintenance_work_mem = '256MB'")
-        _replace("ix_users_search", SEARCH, and_drop="ix_users_search_short", postgresql_using="gin")
+        _create("ix_users_search_new", SEARCH, postgresql_using="gin")
+        drop = "DROP INDEX IF EXISTS ix_users_search, ix_users_search_short"
+        op.execute(f"{drop}; ALTER INDEX ix_users_search_new RENAME TO ix_users_search")
         for name, column in product(NAMES, ("username", "email")):
             included = [column, "id", "is_active", "is_superuser"]
             _replace(name.format(column), [_key(column)], postgresql_include=included, **NAMES[name])
@@ -56,7 +57,7 @@ def downgrade() -> None:
         for name, column in product(NAMES, ("username", "email")):
             _replace(name.format(column), [_key(column)], **NAMES[name])
         _create("ix_users_search_short", [SHORT_GRAMS], postgresql_using="gin")
-        _replace("ix_users_search", SEARCH[:1], postgresql_using="gin")
+        op.drop_index("ix_users_search", "users", postgresql_concurrently=True)
 
 
 def _key(column: str) -> str:
@@ -68,8 +69,7 @@ def _create(name: str, keys: list[str], **options: object) -> None:
     op.create_index(name, "users", [sa.text(key) for key in keys], postgresql_concurrently=True, **options)
 
 
-def _replace(name: str, keys: list[str], and_drop: str | None = None, **options: object) -> None:
+def _replace(name: str, keys: list[str], **options: object) -> None:
     _create(f"{name}_new", keys, **options)
     # Sent together, so they are one transaction: at no moment is a name of a user not unique, or the index not of this name.
-    drop = f"DROP INDEX {name}" + (f", {and_drop}" if and_drop else "")
-    op.execute(f"{drop}; ALTER INDEX {name}_new RENAME TO {name}")
+    op.execute(f"DROP INDEX {name}; ALTER INDEX {name}_new RENAME TO {name}")

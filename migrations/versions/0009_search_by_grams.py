@@ -1,4 +1,4 @@
-"""Let a search leave out those whose name begins with its term: n-grams as a tsvector take the place of pg_trgm's trigrams.
+"""Let a search leave out those whose name begins with its term: by n-grams as a tsvector.
 
 The index is built beside the old one while users come and go, and then takes its name.
 """
@@ -47,7 +47,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    _replace(["search_text gin_trgm_ops", SHORT_GRAMS, *UNCHANGED])
+    _replace([SHORT_GRAMS, *UNCHANGED])
 
 
 def _replace(keys: list[str]) -> None:

@@ -49,7 +49,7 @@ class ValidationFailed(RollcallError):
 
 
 class Conflict(RollcallError):
-    """The change contradicts what is stored."""
+    """The change contradicts what is stored, in a way that a subclass names."""
 
     problems: tuple[FieldProblem, ...] = ()
 
@@ -62,12 +62,27 @@ class RowsConflict(Conflict):
         super().__init__(self.problems)
 
 
-class EmailTaken(Conflict):
-    problems = (FieldProblem("email", "taken", "This e-mail address is already in use."),)
+NAMES = {"email": "e-mail address", "username": "username"}
+"""What people call the fields that are unique."""
 
 
-class UsernameTaken(Conflict):
-    problems = (FieldProblem("username", "taken", "This username is already in use."),)
+class NamesTaken(Conflict):
+    """Other users have the e-mail address, the username, or both.
+
+    :ivar fields: ``email`` and ``username``, or one of them.
+    """
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self.fields = tuple(fields)
+        self.problems = tuple(FieldProblem(field, "taken", f"This {NAMES[field]} is already in use.") for field in fields)
+        super().__init__(self.fields)
+
+    @property
+    def sentence(self) -> str:
+        """What is taken, for a person."""
+        return " and ".join(f"this {NAMES[field]}" for field in self.fields).capitalize() + (
+            " are already in use." if len(self.fields) > 1 else " is already in use."
+        )
 
 
 class LastSuperuser(Conflict):
@@ -171,6 +186,10 @@ class DatabaseUnavailable(RollcallError):
     def __init__(self, reason: str = "", *, outcome_unknown: bool = False) -> None:
         self.outcome_unknown = outcome_unknown
         super().__init__(reason)
+
+
+class UnsuitableDatabase(DatabaseUnavailable):
+    """The database cannot hold what users write; the text is one plain sentence for the operator."""
 
 
 class Deadlock(DatabaseUnavailable):

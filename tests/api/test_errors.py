@@ -105,7 +105,7 @@ def test_bulk_over_the_limit_is_413_and_names_it(make_app, root, sign_in):
     client = make_app(bulk_max_rows=3).test_client()
     answer = client.post("/api/v1/users/bulk", json=[{}] * 4, headers=sign_in(root))
     assert refused(answer, 413, "request_too_large")
-    assert answer.json["message"] == "A bulk has at most 3 rows; this one has 4."
+    assert answer.json["message"] == "A batch can contain at most 3 users; this one contains 4."
 
 
 @pytest.mark.parametrize("kind", ["RuntimeError", "KeyError", "RollcallError", "MemoryError", "UnicodeError", "TimeoutError"])

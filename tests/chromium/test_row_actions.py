@@ -133,7 +133,7 @@ def test_a_refusal_is_shown_above_the_list(page: Page, site: Site, watch: Watch,
     with site.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM users WHERE username = 'zed2'")
     page.get_by_role("button", name="Activate zed2").click()
-    expect(question(page)).to_contain_text("There is no such user.")
+    expect(question(page)).to_contain_text("This user does not exist.")
     question(page).get_by_role("button", name="Close").click()
     expect(page.get_by_role("button", name="Activate zed2")).to_be_focused()
 

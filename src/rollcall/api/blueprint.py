@@ -14,17 +14,17 @@ from rollcall.api.schemas.errors import ErrorSchema
 View = TypeVar("View", bound=Callable[..., Any])
 
 _DESCRIPTIONS = {
-    400: "The request cannot be understood.",
+    400: "The request is malformed.",
     401: "The username or the password is wrong.",
     403: "The account is deactivated, or registration is closed.",
-    404: "There is no such user.",
-    409: "The change contradicts what is stored.",
+    404: "This user does not exist.",
+    409: "A name is already in use, or the change would leave no active superuser; `details` names each field.",
     412: "Somebody has changed the user since the version in `If-Match`; nothing was written.",
-    413: "More than one request may carry.",
+    413: "The body or the batch is too large.",
     415: "The body is not JSON.",
     422: "A field or parameter is not valid.",
     429: "Too many requests.",
-    503: "The database is away.",
+    503: "The database is unavailable.",
     504: "The request passed its deadline; nothing was changed.",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from flask_limiter import RateLimitExceeded
@@ -50,23 +51,37 @@ _CODES = {
     504: "request_timeout",
 }
 
+
+def _too_many_rows(error: errors.TooManyRows) -> str:
+    return f"A batch can contain at most {error.limit:,} users; this one contains {error.rows:,}."
+
+
+def _too_many_failures(error: errors.TooManyFailures) -> str:
+    within = "in a row" if error.window is None else f"in {error.window.total_seconds() / 60:g} minutes"
+    return f"Too many wrong passwords: at most {error.limit} {within}. Try again later."
+
+
 # The most special first. 401 and 503 are the same for all of their kind.
-_REFUSALS: tuple[tuple[type[errors.RollcallError], int, str], ...] = (
+_REFUSALS: tuple[tuple[type[errors.RollcallError], int, str | Callable[[Any], str]], ...] = (
+    (errors.BadRequest, 400, lambda error: error.message),
     (errors.InvalidCredentials, 401, "The username or the password is wrong."),
     (errors.AuthenticationError, 401, "A valid access token is required."),
     (errors.InactiveAccount, 403, "This account is deactivated."),
     (errors.RegistrationClosed, 403, "Registration is closed."),
-    (errors.SetUpAlready, 403, "Rollcall is set up already: log in instead."),
+    (errors.SetUpAlready, 403, "Rollcall is already set up. Log in instead."),
     (errors.AccessDenied, 403, "You are not allowed to do this."),
-    (errors.UserNotFound, 404, "There is no such user."),
-    (errors.SessionNotFound, 404, "There is no such session; it may have ended already."),
+    (errors.UserNotFound, 404, "This user does not exist."),
+    (errors.SessionNotFound, 404, "This session does not exist. It may have ended already."),
     (errors.LastSuperuser, 409, "This is the last active superuser, who cannot be deleted, deactivated or demoted."),
-    (errors.SelectionChanged, 409, "Other users are selected by now than you were asked about, so nothing was changed."),
-    (errors.Conflict, 409, "The change contradicts what is stored."),
+    (errors.SelectionChanged, 409, "The selection has changed since you were asked, so nothing was changed."),
+    (errors.RowsConflict, 409, "Some of these users have names that are already in use, or the same names."),
+    (errors.NamesTaken, 409, lambda error: error.sentence),
     (errors.VersionChanged, 412, "This user has been changed since you read it. Read it again and repeat your change."),
+    (errors.TooManyRows, 413, _too_many_rows),
     (errors.UnsupportedMediaType, 415, "The body has to be JSON, with the header Content-Type: application/json."),
     (errors.ValidationFailed, 422, "The request is not valid."),
-    (errors.DatabaseUnavailable, 503, "The database is not available; try again soon."),
+    (errors.TooManyFailures, 429, _too_many_failures),
+    (errors.DatabaseUnavailable, 503, "The database is unavailable. Try again soon."),
 )
 
 
@@ -113,22 +128,11 @@ def describe(error: Exception) -> Answer:
     """What a client is told; the text of an unexpected exception is none of it."""
     if isinstance(error, HTTPException):
         return _describe_http(error)
-    if isinstance(error, errors.BadRequest):
-        details = [{"type": "invalid", "message": error.message, "field": error.field}] if error.field else []
-        return Answer(400, _CODES[400], error.message, details)
-    if isinstance(error, errors.TooManyRows):
-        return Answer(413, _CODES[413], f"A bulk has at most {error.limit} rows; this one has {error.rows}.")
-    if isinstance(error, errors.TooManyFailures):
-        return Answer(429, _CODES[429], _too_many_failures(error))
     for kind, status, message in _REFUSALS:
         if isinstance(error, kind):
-            return Answer(status, _CODES[status], message, _details(error) or _outcome(error), _headers(status))
-    return Answer(500, _CODES[500], "Something went wrong here. It has been logged under the request's id.")
-
-
-def _too_many_failures(error: errors.TooManyFailures) -> str:
-    within = "in a row" if error.window is None else f"in {error.window.total_seconds() / 60:g} minutes"
-    return f"Too many wrong passwords: at most {error.limit} {within}. Try again later."
+            text = message if isinstance(message, str) else message(error)
+            return Answer(status, _CODES[status], text, _details(error) or _outcome(error), _headers(status))
+    return Answer(500, _CODES[500], "Something went wrong in Rollcall. It has been logged with this request's id.")
 
 
 def _describe_http(error: HTTPException) -> Answer:
@@ -141,8 +145,8 @@ def _describe_http(error: HTTPException) -> Answer:
     if status == 405 and getattr(error, "valid_methods", None):
         headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
     messages = {
-        404: "There is nothing at this address.",
-        405: f"The method {request.method} is not allowed here." if len(request.method) < 20 else "No such method.",
+        404: "No resource exists at this URL.",
+        405: f"The method {request.method[:20]} is not allowed at this URL.",
         413: "The request's body is too large.",
     }
     # Werkzeug's own sentences are fixed texts; they repeat nothing of the request.
@@ -151,6 +155,8 @@ def _describe_http(error: HTTPException) -> Answer:
 
 
 def _details(error: errors.RollcallError) -> list[dict[str, str]]:
+    if isinstance(error, errors.BadRequest) and error.field:
+        return [{"type": "invalid", "message": error.message, "field": error.field}]
     problems: Sequence[FieldProblem] = getattr(error, "problems", ())
     location = getattr(error, "location", "body")
     return [
@@ -165,10 +171,10 @@ def _details(error: errors.RollcallError) -> list[dict[str, str]]:
 
 def _outcome(error: errors.RequestTimeout | errors.RollcallError) -> list[dict[str, str]]:
     if getattr(error, "outcome_unknown", False):
-        message = "The database went away while it committed: whether the change was made is not known."
+        message = "The database became unavailable during the commit. The change may or may not have been saved."
         return [{"type": "outcome_unknown", "message": message, "field": ""}]
     if getattr(error, "saved", False):
-        message = "The change was saved; only its answer did not come in time."
+        message = "The change was saved, but its answer came too late."
         return [{"type": "saved", "message": message, "field": ""}]
     return []
 

@@ -72,6 +72,8 @@ def _sentence(error: errors.RollcallError) -> str:
 
 
 def _unavailable_sentence(error: errors.DatabaseUnavailable) -> str:
+    if isinstance(error, errors.UnsuitableDatabase):
+        return str(error)
     if isinstance(error.__cause__, EmbeddedError):
         return str(error.__cause__)
     return "PostgreSQL cannot be reached, or has ended the connection; look at DATABASE_URL and at the server."

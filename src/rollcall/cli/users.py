@@ -33,6 +33,7 @@ def create_superuser(username: str | None, email: str | None, password_stdin: bo
     """Create an active superuser."""
     name = _field("username", username, fields.username)
     address = _field("email", email, fields.email)
+    name = _field("username", name, lambda given: fields.own_username(given, address))
     if password_stdin:
         line = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
         password = _field("password", line, fields.password)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg2
@@ -23,7 +23,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from rollcall.errors import DatabaseUnavailable, Deadlock
+from rollcall.errors import DatabaseUnavailable, Deadlock, UnsuitableDatabase
 from rollcall.infra import deadline, embedded
 from rollcall.models import Base
 from rollcall.settings import Settings
@@ -84,12 +84,46 @@ def _connector(settings: Settings) -> Callable[[], Any]:
         options = f"{_OPTIONS} {deadline.server_options(settings.request_timeout)}"
         try:
             url = settings.database_url or embedded.ensure_running(settings.home)
-            parameters = {"options": options} | defaults | parse_dsn(url)
-            return psycopg2.connect(**parameters, connection_factory=deadline.BudgetConnection)
+            given = parse_dsn(url)
+            # The operator's options come last, so that they win: a search_path of its own, for instance.
+            given["options"] = f"{options} {given.get('options', '')}"
+            connection = psycopg2.connect(**defaults | given, connection_factory=deadline.BudgetConnection)
         except embedded.EmbeddedError as error:
             raise DatabaseUnavailable(str(error)) from error
+        require_utf8(connection)
+        return connection
 
     return connect
+
+
+def require_utf8(connection: Any) -> None:
+    """Close a connection to a database in another encoding than UTF-8, in which names of people could not be stored.
+
+    :raises UnsuitableDatabase: it is one.
+    """
+    encoding = connection.info.parameter_status("server_encoding")  # sent by the server when it connects
+    if encoding not in (None, "UTF8"):
+        name = connection.info.dbname
+        connection.close()
+        raise UnsuitableDatabase(
+            f"The database {name} has the encoding {encoding}, but Rollcall needs UTF8. An administrator can make one: "
+            f"CREATE DATABASE rollcall ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0."
+        )
+
+
+def require_suitable(settings: Settings) -> None:
+    """Look at the database before the service starts. One that does not answer yet is looked at when it does.
+
+    :raises UnsuitableDatabase: its encoding is not UTF-8.
+    """
+    if settings.database_url is None:
+        return
+    try:
+        connection = psycopg2.connect(settings.database_url, connect_timeout=CONNECT_TIMEOUT)
+    except psycopg2.Error:
+        return
+    with closing(connection):
+        require_utf8(connection)
 
 
 def _guard(engine: Engine) -> None:

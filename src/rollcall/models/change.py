@@ -26,7 +26,7 @@ class UserChange(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     by_user_id: Mapped[int | None] = mapped_column(BigInteger)
-    by_username: Mapped[str | None] = mapped_column(String(50))
+    by_username: Mapped[str | None] = mapped_column(String(254))
     changes: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 

@@ -14,9 +14,9 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
-    Computed,
     Date,
     DateTime,
+    FetchedValue,
     Identity,
     Index,
     String,
@@ -25,6 +25,7 @@ from sqlalchemy import (
     collate,
     false,
     func,
+    literal,
     literal_column,
     true,
 )
@@ -41,38 +42,25 @@ GAPS = " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" + SEPARATOR
 LETTERS = "".join(chr(0x2C30 + place) for place in range(len(GAPS)))
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-_SEARCHED = "lower(username || chr(31) || email || chr(31) || COALESCE(full_name, ''))"
-_GAPS_SQL = f"{_quoted(GAPS[:-1])} || chr(31)"
-
-
 class User(Base):
     """One row for each user. ``username`` and ``email`` keep the case that was given and are unique without it.
 
-    ``password_hash`` is null for a user who cannot log in until a password is set. ``search_text`` is what a search looks
-    through, the three columns as one text in which gaps are letters; the database keeps it.
+    ``password_hash`` is null for a user who cannot log in until a password is set. A trigger keeps ``search_text``, in which a
+    search looks: username, e-mail address and full name in lower case, with letters in place of the gaps (``LETTERS``).
     """
 
     __tablename__ = "users"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     email: Mapped[str] = mapped_column(String(254))
-    username: Mapped[str] = mapped_column(String(50))
+    username: Mapped[str] = mapped_column(String(254))
     full_name: Mapped[str | None] = mapped_column(String(100))
     password_hash: Mapped[str | None] = mapped_column(Text)
     is_active: Mapped[bool] = mapped_column(server_default=true())
     is_superuser: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    search_text: Mapped[str] = mapped_column(
-        Text,
-        Computed(f"translate({_SEARCHED}, {_GAPS_SQL}, {_quoted(LETTERS)})", persisted=True),
-        deferred=True,
-        deferred_raiseload=True,
-    )
+    search_text: Mapped[str | None] = mapped_column(Text, FetchedValue(), deferred=True, deferred_raiseload=True)
 
     @property
     def version(self) -> str:
@@ -107,10 +95,23 @@ def _version(user: User | UserRecord) -> str:
 _EMAIL_LOWER: ColumnElement[str] = literal_column("lower(email::text)", Text)
 _USERNAME_LOWER: ColumnElement[str] = literal_column("lower(username::text)", Text)
 
-# Lower case by the database's own rules (Unicode), order by code point: the same on every machine, and fast. The unique
-# indexes have this collation, which PostgreSQL does not print and the comparison does not see.
-EMAIL_KEY = collate(_EMAIL_LOWER, "C")
-USERNAME_KEY = collate(_USERNAME_LOWER, "C")
+# The order of lists: lower case by the database's rules, then by code point. The indexes have this collation, which PostgreSQL
+# does not print and the comparison does not see.
+EMAIL_ORDER = collate(_EMAIL_LOWER, "C")
+USERNAME_ORDER = collate(_USERNAME_LOWER, "C")
+
+# What is unique, and found at a log-in: a name by rules of our own, which no locale changes (migration 0013). ``name_key`` makes
+# the same of any text.
+_EMAIL_KEY: ColumnElement[str] = literal_column("user_name_key(email::text)", Text)
+_USERNAME_KEY: ColumnElement[str] = literal_column("user_name_key(username::text)", Text)
+EMAIL_KEY = collate(_EMAIL_KEY, "C")
+USERNAME_KEY = collate(_USERNAME_KEY, "C")
+
+
+def name_key(name: str) -> ColumnElement[str]:
+    """The key of a username or an e-mail address, to compare with ``EMAIL_KEY`` or ``USERNAME_KEY``."""
+    return func.user_name_key(literal(name, Text), type_=Text)
+
 
 # A term is looked up by what it is made of: every three neighbours, or the one or two characters that are all of it.
 LONGEST_GRAM = 3
@@ -182,7 +183,9 @@ Index("ix_users_is_superuser", User.is_superuser, User.created_at, User.id)
 Index("ix_users_created_at", User.created_at, User.id)
 # Few among few: not to be looked for among all superusers.
 Index("ix_users_inactive_superusers", User.created_at, User.id, postgresql_where=User.is_superuser & ~User.is_active)
-# The names are unique without regard to case. Superusers and inactive users are few: in the order of all names they would be
+for _name, _unique in (("email", _EMAIL_KEY), ("username", _USERNAME_KEY)):
+    Index(f"uq_users_{_name}", _unique, unique=True, _table=_users)
+# Lists in the order of names. Superusers and inactive users are few: in the order of all names they would be
 # far between. Each index includes what a list filters by and a search looks at, so that rows are passed over without a visit to
 # the table, and the name itself, which PostgreSQL wants to have for that.
 for _column, _key in (("username", _USERNAME_LOWER), ("email", _EMAIL_LOWER)):
@@ -190,7 +193,7 @@ for _column, _key in (("username", _USERNAME_LOWER), ("email", _EMAIL_LOWER)):
         "postgresql_include": [_column, "id", "is_active", "is_superuser", "search_text"],
         "_table": _users,
     }
-    Index(f"uq_users_{_column}", _key, unique=True, **_options)
+    Index(f"ix_users_by_{_column}", _key, **_options)
     Index(f"ix_users_superusers_by_{_column}", _key, postgresql_where=User.is_superuser, **_options)
     Index(f"ix_users_inactive_by_{_column}", _key, postgresql_where=~User.is_active, **_options)
 Index(

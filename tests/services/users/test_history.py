@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from facts import NOON, PASSWORD
-from rollcall.errors import AccessDenied, LastSuperuser, UsernameTaken, UserNotFound, ValidationFailed
+from rollcall.errors import AccessDenied, LastSuperuser, NamesTaken, UserNotFound, ValidationFailed
 from rollcall.models import User, UserChange
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.users import directory, history
@@ -85,7 +85,7 @@ def test_new_users_have_no_entry(session: Session) -> None:
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [
-        ({"username": "ROOT", "full_name": "X"}, UsernameTaken),
+        ({"username": "ROOT", "full_name": "X"}, NamesTaken),
         ({"password": NEW_PASSWORD, "current_password": "wrong"}, ValidationFailed),
         ({"is_superuser": True}, AccessDenied),
     ],

@@ -8,6 +8,7 @@ import marshmallow as ma
 
 from rollcall.api.parsing import Problem
 from rollcall.api.schemas.base import Choice, Flag, Number, Schema, Text
+from rollcall.errors import FieldError
 from rollcall.models import User, UserRecord
 from rollcall.services.search import text_search
 from rollcall.services.users import fields
@@ -32,7 +33,7 @@ def _email(**kwargs: Any) -> Text:
 
 
 def _username(**kwargs: Any) -> Text:
-    metadata = {"minLength": 3, "maxLength": 50, "pattern": fields.USERNAME_PATTERN, "examples": ["ann"]}
+    metadata = {"minLength": 2, "maxLength": 254, "pattern": fields.USERNAME_PATTERN, "examples": ["ann"]}
     return Text(fields.username, metadata=metadata, **kwargs)
 
 
@@ -79,6 +80,14 @@ class RegistrationSchema(Schema):
     username = _username(required=True)
     full_name = _full_name()
     password = _password(required=True)
+
+    @ma.validates_schema
+    def _own_address(self, data: dict[str, Any], **_: Any) -> None:
+        if "username" in data and "email" in data:
+            try:
+                fields.own_username(data["username"], data["email"])
+            except FieldError as error:
+                raise ma.ValidationError({"username": [Problem(str(error), error.type)]}) from error
 
     @ma.post_load
     def _make(self, data: dict[str, Any], **_: Any) -> NewUser:

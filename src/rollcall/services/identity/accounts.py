@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from rollcall.errors import InactiveAccount, InvalidCredentials, InvalidToken, SessionNotFound
 from rollcall.infra import reading
 from rollcall.models import RECORD, User, UserRecord, UserSession
-from rollcall.models.user import EMAIL_KEY, USERNAME_KEY
+from rollcall.models.user import EMAIL_KEY, USERNAME_KEY, name_key
+from rollcall.services import normalization
 from rollcall.services.identity import passwords
 from rollcall.services.identity.devices import Device
 from rollcall.services.normalization import is_storable
@@ -22,8 +23,7 @@ from rollcall.services.normalization import is_storable
 TOKEN_BYTES = 32
 # Expired sessions are removed at log-in, a few at a time, so that no job is needed for it.
 _SWEEP_AT_MOST = 100
-_NAME_MAX = 254
-_PASSWORD_MAX = 128
+NAME_MAX = 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Identity:
 
 
 def named(name: str) -> ColumnElement[bool]:
-    """The condition that finds a user by username or e-mail, without regard to case."""
-    key = EMAIL_KEY if "@" in name else USERNAME_KEY  # no username has an @, every e-mail address has
-    return key == func.lower(literal(name))
+    """The condition that finds a user by username or e-mail address, however it is spelled (``normalization``)."""
+    key = EMAIL_KEY if "@" in name else USERNAME_KEY  # a username with an @ is the same user's e-mail address
+    return key == name_key(normalization.name(name))
 
 
 def log_in(session: Session, username: str, password: str, *, device: Device, now: datetime, lifetime: timedelta) -> str:
@@ -56,14 +56,14 @@ def log_in(session: Session, username: str, password: str, *, device: Device, no
     user = None
     if can_be_stored(username):
         user = session.execute(select(User.id, User.password_hash, User.is_active).where(named(username))).one_or_none()
-    verdict = passwords.verify(password[: _PASSWORD_MAX + 1], user.password_hash if user else None)
+    verdict = passwords.verify(password, user.password_hash if user else None)
     if user is None or not verdict.ok:
         raise InvalidCredentials
     if not user.is_active:
         raise InactiveAccount
     stored = user.password_hash
     # bcrypt reads 72 bytes: a longer password than ours may be can be right here, but never against a hash of ours.
-    if verdict.needs_rehash and len(password) <= _PASSWORD_MAX:
+    if verdict.needs_rehash and len(password) <= passwords.LONGEST:
         fresh = passwords.hash_password(password)
         unchanged = and_(User.id == user.id, User.password_hash == stored)
         if session.execute(update(User).where(unchanged).values(password_hash=fresh)).rowcount:  # type: ignore[attr-defined]
@@ -142,7 +142,7 @@ def end_sessions(session: Session, user_id: int, *, keep: int | None = None) -> 
 
 def can_be_stored(name: str) -> bool:
     """Whether a name could be a user's; any other one cannot even be looked up."""
-    return len(name) <= _NAME_MAX and is_storable(name)
+    return len(name) <= NAME_MAX and is_storable(name)
 
 
 def _sweep(session: Session, now: datetime) -> None:

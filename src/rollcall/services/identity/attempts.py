@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from rollcall.errors import TooManyFailures
 from rollcall.infra import reading
 from rollcall.models import LoginNetwork, User
+from rollcall.services import normalization
 from rollcall.services.identity import accounts
 
 PER_WINDOW: Final = 10
@@ -75,7 +76,7 @@ def find_account(session: Session, username: str, network: str | None, now: date
         known = _known(network, now)
         found = session.execute(select(User.id, known).where(accounts.named(username))).one_or_none()
     if found is None:
-        return Account(None, f"nobody {username.strip().lower()}", network, known=False)
+        return Account(None, f"nobody {normalization.name(username[: accounts.NAME_MAX + 1]).casefold()}", network, known=False)
     return Account(found[0], f"user {found[0]}", network, known=found[1])
 
 

@@ -19,12 +19,16 @@ from argon2 import PasswordHasher
 from argon2.low_level import Type
 
 from rollcall.services.identity import hash_formats
+from rollcall.services.normalization import nfc
 
 MEMORY_KIB: Final = 19_456
 PASSES: Final = 2
 LANES: Final = 1
 MAX_WORKERS: Final = 8
 """Threads that hash at the same time, each with its own 19 MiB."""
+
+LONGEST: Final = 128
+"""Code points of a password in NFC."""
 
 _hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES, hash_len=32, salt_len=16, type=Type.ID)
 _CURRENT: Final = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}$"
@@ -42,6 +46,8 @@ class Verdict:
     """The password is right, and its hash is not of the kind that new ones are."""
 
 
+_EXPANSION: Final = 4
+"""A code point in NFC has at most so many before (Unicode Standard Annex 15, for NFD)."""
 _REFUSED: Final = Verdict(ok=False, needs_rehash=False)
 
 
@@ -49,33 +55,45 @@ def hash_password(password: str) -> str:
     """Hash one password; about 25 ms of CPU time and 19 MiB, without the GIL.
 
     :param password: any text that ``user_fields.password`` accepted; none of it is cut off.
-    :return: an Argon2id hash in PHC form with a fresh random salt.
+    :return: an Argon2id hash, in PHC form with a fresh random salt, of the password in NFC.
     """
-    return _hasher.hash(password)
+    return _hasher.hash(nfc(password))
 
 
 def verify(password: str, stored: str | None) -> Verdict:
     """Say whether a password belongs to a stored hash.
 
-    Without a hash, or with one that is not understood, as much time goes by as with an Argon2id hash of
-    ours, so that the time of an answer does not tell whether a user exists. (Imported hashes of another
-    cost differ until their first login.)
+    The password is tried in Unicode's NFC. If it was typed in another form it is tried so, too, for hashes from before
+    passwords were normalised. Without a hash, or with one that is not understood, as much time goes by as with an Argon2id
+    hash of ours, so that the time of an answer does not tell whether a user exists. (Imported hashes of another cost differ
+    until their first login.)
 
-    :param password: what was typed.
+    :param password: what was typed, of any length.
     :param stored: the stored hash, or None for a user without a password or no user at all.
     :return: whether it matches, and whether the caller should store a new hash of it.
     """
+    known = _parsed(stored)
+    for number, typed in enumerate(_forms(password)):
+        if (known or hash_formats.parse(_DUMMY)).matches(typed) and known and typed != b"":
+            return Verdict(ok=True, needs_rehash=number > 0 or (stored is not None and not stored.startswith(_CURRENT)))
+    return _REFUSED
+
+
+def _parsed(stored: str | None) -> hash_formats.StoredHash | None:
     try:
-        known = None if stored is None else hash_formats.parse(stored)
-        typed = password.encode("utf-8")
+        return None if stored is None else hash_formats.parse(stored)
     except ValueError:
-        known, typed = None, b""
-    if known is None or b"\0" in typed:
-        hash_formats.parse(_DUMMY).matches(typed)
-        return _REFUSED
-    if not known.matches(typed):
-        return _REFUSED
-    return Verdict(ok=True, needs_rehash=stored is not None and not stored.startswith(_CURRENT))
+        return None
+
+
+def _forms(password: str) -> list[bytes]:
+    """The forms to try: NFC, and as typed where that is another one; empty where nobody can have this password."""
+    raw = password[: _EXPANSION * LONGEST + 1]
+    try:
+        forms = [form[: LONGEST + 1].encode("utf-8") for form in dict.fromkeys((nfc(raw), raw))]
+    except UnicodeEncodeError:
+        return [b""]
+    return [b"" if b"\0" in form else form for form in forms]
 
 
 def hash_many(passwords: Sequence[str], *, check: Callable[[], None]) -> list[str]:

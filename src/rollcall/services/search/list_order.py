@@ -10,15 +10,15 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, literal, tuple_
 
 from rollcall.models import User
-from rollcall.models.user import EMAIL_KEY, USERNAME_KEY
+from rollcall.models.user import EMAIL_ORDER, USERNAME_ORDER
 
 SortBy = Literal["created_at", "username", "email"]
 SortOrder = Literal["asc", "desc"]
 
 _KEYS: dict[str, ColumnElement[Any]] = {
     "created_at": User.__table__.c.created_at,
-    "username": USERNAME_KEY,
-    "email": EMAIL_KEY,
+    "username": USERNAME_ORDER,
+    "email": EMAIL_ORDER,
 }
 
 

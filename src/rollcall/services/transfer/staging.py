@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
+from rollcall.errors import NAMES
 from rollcall.services.search import search_index
 from rollcall.services.transfer import bulk_copy
 from rollcall.services.users.fields import NewUser
@@ -44,10 +45,10 @@ _STAGE_HASHES: Final = text("""
 # Rows that have a name in common with an earlier row.
 _DUPLICATES: Final = """
     WITH repeated AS (
-        SELECT lower({field}) COLLATE "C" AS key, min(place) AS first FROM import_rows GROUP BY 1 HAVING count(*) > 1
+        SELECT user_name_key({field}) COLLATE "C" AS key, min(place) AS first FROM import_rows GROUP BY 1 HAVING count(*) > 1
     )
     INSERT INTO import_clashes SELECT rows.place, rows.line, '{field}', firsts.line
-    FROM repeated JOIN import_rows AS rows ON lower(rows.{field}) COLLATE "C" = repeated.key
+    FROM repeated JOIN import_rows AS rows ON user_name_key(rows.{field}) COLLATE "C" = repeated.key
     JOIN import_rows AS firsts ON firsts.place = repeated.first
     WHERE rows.place > repeated.first
 """
@@ -55,7 +56,7 @@ _DUPLICATES: Final = """
 # Rows whose name a stored user has.
 _TAKEN: Final = """
     INSERT INTO import_clashes SELECT rows.place, rows.line, '{field}', NULL
-    FROM import_rows AS rows JOIN users ON lower(users.{field}) COLLATE "C" = lower(rows.{field}) COLLATE "C"
+    FROM import_rows AS rows JOIN users ON user_name_key(users.{field}) COLLATE "C" = user_name_key(rows.{field}) COLLATE "C"
 """
 
 _CLASHES: Final = "SELECT place, line, field, earlier FROM import_clashes ORDER BY place, field, earlier"
@@ -65,7 +66,7 @@ _COUNT_CLASHES: Final = text("SELECT count(*), count(DISTINCT place) FROM import
 # then waits for the first, where they could otherwise wait for each other.
 _SORT: Final = text("""
     CREATE TEMPORARY TABLE import_sorted ON COMMIT DROP AS
-    SELECT row_number() OVER (ORDER BY lower(username) COLLATE "C") AS turn, numbered.*
+    SELECT row_number() OVER (ORDER BY user_name_key(username) COLLATE "C") AS turn, numbered.*
     FROM (
         SELECT nextval(pg_get_serial_sequence('users', 'id')) AS id, rows.email, rows.username, rows.full_name,
                coalesce(hashes.password_hash, rows.password_hash) AS password_hash,
@@ -101,7 +102,7 @@ class Clash(NamedTuple):
 
     @property
     def message(self) -> str:
-        label = "e-mail address" if self.field == "email" else "username"
+        label = NAMES[self.field]
         return f"This {label} is already in use." if self.earlier is None else f"Line {self.earlier} has this {label}, too."
 
 

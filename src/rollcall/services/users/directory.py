@@ -8,17 +8,18 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, Text, bindparam, insert, select, text
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from rollcall.errors import (
+    NAMES,
     Conflict,
     Deadlock,
-    EmailTaken,
+    FieldError,
     FieldProblem,
+    NamesTaken,
     RowsConflict,
-    UsernameTaken,
     UserNotFound,
     ValidationFailed,
 )
@@ -27,31 +28,11 @@ from rollcall.models import RECORD, User, UserRecord
 from rollcall.services.identity import accounts, passwords, rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.normalization import is_storable
-from rollcall.services.users import guards, history
-from rollcall.services.users.fields import NewUser
+from rollcall.services.users import conflicts, guards, history
+from rollcall.services.users.fields import NewUser, own_username
 
 # The least that two versions of a user differ by.
 _TICK = timedelta(microseconds=1)
-
-_TAKEN: dict[str, type[Conflict]] = {"uq_users_email": EmailTaken, "uq_users_username": UsernameTaken}
-
-# The rows, numbered from 0, that share a name with an earlier row or with a stored user, by the database's own idea of case.
-_CONFLICTS = text("""
-    WITH given AS (
-        SELECT place - 1 AS row, lower(email) COLLATE "C" AS email, lower(username) COLLATE "C" AS username
-        FROM unnest(:emails, :usernames) WITH ORDINALITY AS given (email, username, place)
-    ), numbered AS (
-        SELECT *, row_number() OVER (PARTITION BY email ORDER BY row) > 1 AS same_email,
-                  row_number() OVER (PARTITION BY username ORDER BY row) > 1 AS same_username
-        FROM given
-    )
-    SELECT row, 'email' AS field, same_email AS duplicate FROM numbered
-    WHERE same_email OR EXISTS (SELECT FROM users WHERE lower(users.email) COLLATE "C" = numbered.email)
-    UNION ALL
-    SELECT row, 'username', same_username FROM numbered
-    WHERE same_username OR EXISTS (SELECT FROM users WHERE lower(users.username) COLLATE "C" = numbered.username)
-    ORDER BY 1, 2
-""").bindparams(bindparam("emails", type_=ARRAY(Text)), bindparam("usernames", type_=ARRAY(Text)))
 
 
 def get_user(session: Session, user_id: int) -> User:
@@ -80,7 +61,7 @@ def read_user(session: Session, user_id: int) -> UserRecord:
 
 
 def find_user(session: Session, name: str) -> User:
-    """The user with this username or e-mail, without regard to case.
+    """The user with this username or e-mail address, without regard to case.
 
     :raises UserNotFound: there is none.
     """
@@ -97,12 +78,15 @@ def create_user(session: Session, new: NewUser, by: Identity | None, now: dateti
 
     :param by: the superuser who creates the user; ``None``: the operator, or somebody who registers.
     :raises InvalidToken, AccessDenied: ``by`` may no longer create users.
-    :raises EmailTaken, UsernameTaken: by the unique index's verdict, so also of two requests at once.
+    :raises NamesTaken: by the unique index's verdict, so also of two requests at once.
     """
     row = _row(new, now, new.password and passwords.hash_password(new.password))
     if by:
         rights.confirm(session, by, now, superuser=True)
-    return _insert(session, [row])[0]
+    try:
+        return _insert(session, [row])[0]
+    except NamesTaken as taken:
+        raise conflicts.with_all_names(session, taken, {"email": new.email, "username": new.username}) from None
 
 
 def create_users(session: Session, new: Sequence[NewUser], by: Identity, now: datetime, check: Callable[[], None]) -> list[User]:
@@ -124,14 +108,8 @@ def create_users(session: Session, new: Sequence[NewUser], by: Identity, now: da
     try:
         return _insert_all(session, rows, check)
     except Conflict:
-        problems = [
-            FieldProblem(f"{row.row}.{row.field}", "duplicate" if row.duplicate else "taken", _conflict_message(row))
-            for row in session.execute(
-                _CONFLICTS, {"emails": [user.email for user in new], "usernames": [user.username for user in new]}
-            )
-        ]
         # None is left where the other party has gone again in this moment: the caller may repeat.
-        raise RowsConflict(problems) from None
+        raise RowsConflict(conflicts.rows_in_conflict(session, new)) from None
 
 
 def change_user(
@@ -156,7 +134,7 @@ def change_user(
     :raises AccessDenied: a plain user may change neither others nor ``is_active`` and ``is_superuser``.
     :raises VersionChanged: the user's version is none of ``versions``.
     :raises ValidationFailed: ``current_password`` is missing or wrong.
-    :raises EmailTaken, UsernameTaken, LastSuperuser: the change contradicts what is stored.
+    :raises NamesTaken, LastSuperuser: the change contradicts what is stored.
     """
     wanted = dict(changes)
     current_password = wanted.pop("current_password", None)
@@ -171,6 +149,7 @@ def change_user(
     guards.require_version(user, versions)
     if proven is not None and user.password_hash != proven:
         raise ValidationFailed([guards.WRONG_PASSWORD])
+    _keep_username_valid(user, wanted)
     changed = {field: value for field, value in wanted.items() if getattr(user, field) != value}
     if not changed:
         return user
@@ -181,7 +160,11 @@ def change_user(
     for field, value in changed.items():
         setattr(user, field, value)
     user.updated_at = max(now, user.updated_at + _TICK)
-    _flush(session)
+    try:
+        _flush(session)
+    except NamesTaken as taken:
+        names = {field: changed[field] for field in NAMES if field in changed}
+        raise conflicts.with_all_names(session, taken, names, user_id) from None
     if "password_hash" in changed or changed.get("is_active") is False or (own and "email" in changed):
         accounts.end_sessions(session, user_id, keep=by.session_id if own and by and user.is_active else None)
     return user
@@ -230,6 +213,17 @@ def _locked(session: Session, user_id: int) -> User:
     return user
 
 
+def _keep_username_valid(user: User, wanted: dict[str, Any]) -> None:
+    """A username with an @ is the user's own e-mail address, so it follows a change of that."""
+    if "email" in wanted and "username" not in wanted and user.username == user.email:
+        wanted["username"] = wanted["email"]
+    if "username" in wanted:
+        try:
+            own_username(wanted["username"], wanted.get("email", user.email))
+        except FieldError as error:
+            raise ValidationFailed([FieldProblem("username", error.type, str(error))]) from error
+
+
 def _row(new: NewUser, now: datetime, hashed: str | None) -> dict[str, Any]:
     row = asdict(new)
     del row["password"]
@@ -253,22 +247,11 @@ def _insert(session: Session, rows: list[dict[str, Any]]) -> list[User]:
     try:
         return list(session.scalars(insert(User).returning(User, sort_by_parameter_order=True), rows))
     except IntegrityError as error:
-        raise _conflict(error) from error
+        raise conflicts.of(error) from error
 
 
 def _flush(session: Session) -> None:
     try:
         session.flush()
     except IntegrityError as error:
-        raise _conflict(error) from error
-
-
-def _conflict(error: IntegrityError) -> Exception:
-    diagnostics = getattr(error.orig, "diag", None)
-    taken = _TAKEN.get(getattr(diagnostics, "constraint_name", None) or "")
-    return taken() if taken else error
-
-
-def _conflict_message(row: Any) -> str:
-    name = "e-mail address" if row.field == "email" else "username"
-    return f"An earlier row has this {name}." if row.duplicate else f"This {name} is already in use."
+        raise conflicts.of(error) from error

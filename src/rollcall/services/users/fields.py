@@ -14,15 +14,16 @@ of these codes:
 ``unknown_field``       a field that users do not have
 ``not_both``            a password and a password hash
 
+``not_own_address``     a username with an @ that is not the user's own e-mail address
+
 Two more, ``taken`` and ``duplicate``, are the database's verdict and the importer's. Lengths count code
-points. Nothing is trimmed or cut, except white space around a full name; an e-mail address keeps its
-capitals (the database compares without regard to case).
+points in NFC. White space around names is dropped; nothing is cut. Names keep their capitals, except in
+domains. What is equal is ``services/normalization``'s.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,20 +32,21 @@ from typing import Final, TypeVar
 import email_validator
 
 from rollcall.errors import FieldError, FieldProblem, ValidationFailed
+from rollcall.services import normalization
 from rollcall.services.identity.blocklist import COMMON_PASSWORDS
-from rollcall.services.identity.passwords import check_hash
+from rollcall.services.identity.passwords import LONGEST, check_hash
 from rollcall.services.normalization import is_storable
 
 T = TypeVar("T")
 
 EMAIL_MAX: Final = 254
-USERNAME_MIN: Final = 3
-USERNAME_MAX: Final = 50
-USERNAME_PATTERN: Final = "^[A-Za-z0-9_-]{3,50}$"
+USERNAME_MIN: Final = 2
+USERNAME_MAX: Final = 64
+USERNAME_PATTERN: Final = r"^([A-Za-z0-9._-]{2,64}|[^\s@]+@[^\s@]+)$"
 """For the OpenAPI document. Not used here: Python's ``$`` also matches before a final newline."""
 FULL_NAME_MAX: Final = 100
 PASSWORD_MIN: Final = 8
-PASSWORD_MAX: Final = 128
+PASSWORD_MAX: Final = LONGEST
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Earlier sign-ups are the zero of some other system's calendar."""
 
@@ -72,7 +74,7 @@ _PLAIN_EMAIL: Final = re.compile(
     r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
     r"@(?=.{4,63}\Z)(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]+(?:-[A-Za-z0-9]+)*(?<=[A-Za-z])"
 )
-_USERNAME: Final = re.compile(r"[A-Za-z0-9_-]+")
+_USERNAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 # Control characters, line and paragraph separators, and marks that turn the direction of the text around.
 _NOT_IN_A_NAME: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _WORDS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -96,33 +98,52 @@ def email(value: str) -> str:
     """Check an e-mail address (RFC 5321 and 6531, no comments, quotes, address literals or dotless domains).
 
     :param value: as typed; special-use domains such as ``.local`` are fine, nothing is looked up.
-    :return: the address; ASCII exactly as typed, others in Unicode's NFC with the domain in its IDNA form.
+    :return: the address in NFC, without surrounding white space, its domain in lower-case Unicode.
     :raises FieldError: ``too_long``, ``invalid_characters`` or ``invalid_format``.
     """
+    value = value.strip()
     if len(value) > EMAIL_MAX:
         raise FieldError("too_long", f"An e-mail address has at most {EMAIL_MAX} characters.")
     if _PLAIN_EMAIL.fullmatch(value):
-        return value
+        return normalization.name(value)
     _require_storable(value)
     try:
         found = email_validator.validate_email(value, check_deliverability=False)
     except email_validator.EmailNotValidError as error:
         raise FieldError("invalid_format", f"This is not a valid e-mail address. {error}") from None
-    return value if value.isascii() else found.normalized
+    local = normalization.nfc(value.rpartition("@")[0])
+    return f"{local}@{found.domain}"
 
 
 def username(value: str) -> str:
-    """Check a username: 3 to 50 of ASCII letters, digits, ``_`` and ``-``.
+    """Check a username: 2 to 64 of ASCII letters, digits, ``.``, ``_`` and ``-``, or an e-mail address.
 
-    :raises FieldError: ``too_short``, ``too_long`` or ``invalid_characters``.
+    Whether that is the user's own is for ``own_username``.
+
+    :return: the username without surrounding white space; an address as ``email`` returns it.
+    :raises FieldError: ``too_short``, ``too_long``, ``invalid_characters`` or ``invalid_format``.
     """
+    value = value.strip()
+    if "@" in value:
+        return email(value)
     if len(value) < USERNAME_MIN:
         raise FieldError("too_short", f"A username has at least {USERNAME_MIN} characters.")
     if len(value) > USERNAME_MAX:
         raise FieldError("too_long", f"A username has at most {USERNAME_MAX} characters.")
     if not _USERNAME.fullmatch(value):
-        raise FieldError("invalid_characters", "A username has only letters A-Z and a-z, digits, '_' and '-'.")
+        raise FieldError("invalid_characters", "A username has only letters A-Z and a-z, digits, '.', '_' and '-'.")
     return value
+
+
+def own_username(username: str, email: str) -> str:
+    """Check that a valid username with an @ is the user's own e-mail address, so that a log-in name is never ambiguous.
+
+    :return: the username.
+    :raises FieldError: ``not_own_address``.
+    """
+    if "@" in username and username != email:
+        raise FieldError("not_own_address", "A username with an @ has to be the user's own e-mail address.")
+    return username
 
 
 def full_name(value: str | None) -> str | None:
@@ -137,7 +158,7 @@ def full_name(value: str | None) -> str | None:
         raise FieldError("too_long", f"A full name has at most {FULL_NAME_MAX} characters.")
     if _NOT_IN_A_NAME.search(value):
         raise FieldError("invalid_characters", "A full name has no line breaks, control or direction characters.")
-    name = value.strip() if value.isascii() else unicodedata.normalize("NFC", value.strip())
+    name = normalization.nfc(value.strip())
     if len(name) > FULL_NAME_MAX:  # A few characters exist in NFC only as two or three.
         raise FieldError("too_long", f"A full name has at most {FULL_NAME_MAX} characters.")
     return name or None
@@ -146,9 +167,10 @@ def full_name(value: str | None) -> str | None:
 def password(value: str) -> str:
     """Check a new password (NIST SP 800-63B: length and a list of common ones, no rules of composition).
 
-    :return: the password, exactly as typed.
+    :return: the password in Unicode's NFC, else as typed.
     :raises FieldError: ``too_short``, ``too_long``, ``invalid_characters`` or ``too_common``.
     """
+    value = normalization.nfc(value[: 4 * PASSWORD_MAX + 1])  # no code point in NFC was more than four
     if len(value) < PASSWORD_MIN:
         raise FieldError("too_short", f"A password has at least {PASSWORD_MIN} characters.")
     if len(value) > PASSWORD_MAX:
@@ -230,6 +252,11 @@ def new_user(row: Mapping[str, object], *, now: datetime, text: bool = False) ->
         if row.get(required) is None:
             code = "null" if required in row else "missing"
             problems.append(FieldProblem(required, code, "This field is required."))
+    if address is not None and name is not None:
+        try:
+            own_username(name, address)
+        except FieldError as error:
+            problems.append(FieldProblem("username", error.type, str(error)))
     if problems or address is None or name is None:
         raise ValidationFailed(problems)
     return NewUser(address, name, shown, secret, hashed, active is not False, superuser is True, created_at)

@@ -41,7 +41,7 @@ def create(session: Session, new: NewUser, now: datetime) -> User:
     """Create the first superuser. The caller commits.
 
     :raises SetUpAlready: there is one, also one that another request has made meanwhile.
-    :raises EmailTaken, UsernameTaken: a plain user has this name.
+    :raises NamesTaken: a plain user has this name.
     """
     rights.lock_superusers(session)
     if not is_needed(session):
