@@ -244,3 +244,25 @@ def test_an_export_can_be_imported_again(app: Flask, run: Run, write: Write, ses
         assert run(str(tmp_path / name)).exit_code == 0
         assert [(user.email, user.username, user.full_name, user.created_at) for user in users(session)] == before
         session.rollback()
+
+
+DJANGO = "pbkdf2_sha256$1000000$dyAWwBrI6KFwxIKmIMHvlO$ArerSnJTNADTUZoZ4awMszFkuiY0tIsEkCIYpFA2CtY="
+LARAVEL = "$2y$10$TacH2YZplhIKjhLiOjoTpeaGviaWm2TF/Rm/OCKoENj/cdCONjv1q"
+
+
+@pytest.mark.parametrize("hashed", [DJANGO, LARAVEL])
+@pytest.mark.parametrize("name", ["users.csv", "users.json", "users.ndjson"])
+def test_a_hash_in_the_password_column_is_refused_by_name(
+    run: Run, write: Write, session: Session, hashed: str, name: str
+) -> None:
+    row = {"email": "mara@example.org", "username": "mara", "password": hashed}
+    content = {
+        "users.csv": f'email,username,password\nmara@example.org,mara,"{hashed}"\n',
+        "users.json": json.dumps([row]),
+        "users.ndjson": json.dumps(row),
+    }[name]
+    result = run(write(name, content))
+    assert result.exit_code == 1
+    assert "password: This is a password hash." in result.output
+    assert hashed not in result.output
+    assert count(session) == 0

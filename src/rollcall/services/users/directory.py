@@ -31,6 +31,7 @@ from rollcall.services.identity.accounts import Identity
 from rollcall.services.normalization import is_storable
 from rollcall.services.users import history
 from rollcall.services.users.fields import NewUser
+from rollcall.services.users.new_passwords import require_impersonal
 
 # Any number that no other user of advisory locks in this database takes.
 _SUPERUSER_LOCK = 7_205_759_403_792_794
@@ -133,7 +134,7 @@ def change_user(session: Session, user_id: int, changes: Mapping[str, Any], by: 
     :param by: who asks; ``None``: the operator, at the command line.
     :raises UserNotFound: there is none with this id.
     :raises AccessDenied: a plain user may change neither others nor ``is_active`` and ``is_superuser``.
-    :raises ValidationFailed: ``current_password`` is missing or wrong.
+    :raises ValidationFailed: ``current_password`` is missing or wrong, or the new password is made of the user's names.
     :raises EmailTaken, UsernameTaken, LastSuperuser: the change contradicts what is stored.
     """
     wanted = dict(changes)
@@ -147,6 +148,8 @@ def change_user(session: Session, user_id: int, changes: Mapping[str, Any], by: 
     if "password" in wanted:
         if own:
             _check_current_password(user, current_password)
+        names = [wanted.get(field, getattr(user, field)) for field in ("username", "email", "full_name")]
+        require_impersonal(wanted["password"], names)
         wanted["password_hash"] = passwords.hash_password(wanted.pop("password"))
     changed = {field: value for field, value in wanted.items() if getattr(user, field) != value}
     if not changed:
