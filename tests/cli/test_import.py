@@ -266,3 +266,21 @@ def test_a_hash_in_the_password_column_is_refused_by_name(
     assert "password: This is a password hash." in result.output
     assert hashed not in result.output
     assert count(session) == 0
+
+
+@pytest.mark.parametrize("key", ["mara@example.org", DJANGO, "5f4dcc3b5aa765d61d8327deb882cf99", "x" * 61])
+def test_an_unknown_key_that_looks_like_data_is_not_repeated(run: Run, write: Write, key: str) -> None:
+    content = json.dumps({"email": "a@b.de", "username": "ann", key: 1, "shoe size": 44})
+    result = run(write("users.ndjson", content))
+    assert key not in result.output
+    assert set(result.stdout.splitlines()) == {
+        "line 1: Users have no such field; its name is not repeated here, since it looks like data.",
+        "line 1: shoe size: Users have no such field.",
+    }
+
+
+def test_a_first_row_that_names_no_columns_is_not_repeated(run: Run, write: Write) -> None:
+    result = run(write("users.csv", "uid1,mara@example.org,true,5k+/jO/chcIPtjyfreC=,90ORPBtljpB2fg==,Mara Lind,,,\n"))
+    assert result.exit_code == 1
+    assert result.stdout.startswith("line 1: The first row does not name the columns; it needs email and username.")
+    assert not [word for word in ("uid1", "mara", "5k+", "Mara") if word in result.output]

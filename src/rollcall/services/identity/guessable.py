@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -36,13 +36,13 @@ def _read(name: str) -> frozenset[str]:
 COMMON_PASSWORDS: Final = _read("common_passwords.txt")
 """Those of at least eight characters among the 10,000 most common passwords."""
 _LOOK_ALIKES: Final = (str.maketrans("@4310$57!8", "aaeiosstib"), str.maketrans("@4310$57!8", "aaelosstlb"))
-_EDGES: Final = re.compile(r"^[\W\d_]+|[\W\d_]+$")
-_OPENING: Final = re.compile(r"^[\W\d_]+")
-_CLOSING: Final = re.compile(r"[\W\d_]+$")
+_OPENING: Final = re.compile(r"\A[\W\d_]+")
+_CLOSING: Final = re.compile(r"[\W\d_]+\Z")
+_SIGNS: Final = re.compile(r"[\W\d_]+")
 
 
 def _bare(text: str) -> str:
-    return _EDGES.sub("", text)
+    return _CLOSING.sub("", _OPENING.sub("", text))
 
 
 _WORDS: Final = (
@@ -57,7 +57,7 @@ def is_common(password: str) -> bool:
     lower = _comparable(password)
     if lower in COMMON_PASSWORDS:
         return True
-    return any(core in _WORDS for core in _cores(lower))
+    return not _WORDS.isdisjoint(_cores(lower))
 
 
 def is_personal(password: str, names: Iterable[str | None]) -> bool:
@@ -66,62 +66,58 @@ def is_personal(password: str, names: Iterable[str | None]) -> bool:
     :param names: the username, the e-mail address and the full name; of each the whole and its words count.
     """
     lower = _comparable(password)
-    plain = "".join(_without_marks(lower))
-    tokens = sorted(_tokens(names), key=len, reverse=True)
-    for core in {lower, plain, *_cores(lower), *_cores(plain)}:
-        rest = core
-        for token in tokens:
-            rest = rest.replace(token, " ")
-        if rest != core and _adds_nothing(rest):
-            return True
-    return False
+    plain = _without_marks(lower)
+    tokens = _tokens(names)
+    return any(_is_made_of(tokens, core) for core in {lower, plain, *_cores(lower), *_cores(plain)})
 
 
-def _adds_nothing(rest: str) -> bool:
-    """Whether what a name leaves of a password is only decorations, or those and one common word."""
-    letters = "".join(letter for letter in rest if letter.isalpha())
-    if letters and letters not in _WORDS:
-        return False
-    return _decorations(rest) <= MAX_DECORATIONS
+def _is_made_of(tokens: set[str], core: str) -> bool:
+    """Whether names, decorations and at most one common word are all there is."""
+    found = [token for token in tokens if token in core]
+    rest = core
+    for token in sorted(found, key=len, reverse=True):
+        rest = rest.replace(token, " ")
+    letters = _SIGNS.sub("", rest)
+    return bool(found) and (not letters or letters in _WORDS) and _decorations(rest) <= MAX_DECORATIONS
 
 
 def _tokens(names: Iterable[str | None]) -> set[str]:
     found = {APPLICATION}
     for name in names:
-        if name is None:
-            continue
-        whole = _comparable(name)
-        local = whole.rpartition("@")[0]
-        words = re.split(r"[\W\d_]+", whole)
-        found |= {whole, local, _bare(whole), _bare(local), "".join(words), "".join(re.split(r"[\W\d_]+", local)), *words}
-    plain = {"".join(_without_marks(name)) for name in found}
-    return {name for name in found | plain if len(name) >= MIN_WORD}
+        if name:
+            whole = _comparable(name)
+            local = whole.rpartition("@")[0] or whole
+            found |= {whole, local, _bare(local), _SIGNS.sub("", local), *_SIGNS.split(whole)}
+    return {name for each in found for name in (each, _without_marks(each)) if len(name) >= MIN_WORD}
 
 
-def _cores(lower: str) -> Iterator[str]:
+def _cores(lower: str) -> set[str]:
     """What may be left of a decorated word: without the decorations, and with letters in place of look-alikes."""
+    if _SIGNS.search(lower) is None:
+        return {lower}
     if _decorations(lower) > MAX_DECORATIONS:  # look-alikes count, too
-        return
-    for edges in (_EDGES, _OPENING, _CLOSING):
-        core = edges.sub("", lower)
-        yield core
-        yield from (core.translate(letters) for letters in _LOOK_ALIKES)
+        return set()
+    stripped = {_bare(lower), _OPENING.sub("", lower), _CLOSING.sub("", lower)}
+    return stripped | {core.translate(letters) for core in stripped for letters in _LOOK_ALIKES}
 
 
 def _decorations(text: str) -> int:
     """How many digits and signs a text has; one that repeats or continues the one before does not count (``123``, ``!!``)."""
-    count, before = 0, " "
-    for letter in text:
-        if not letter.isalpha() and letter != " " and (before.isalpha() or abs(ord(letter) - ord(before)) > 1):
-            count += 1
-        before = letter
+    count = 0
+    for signs in _SIGNS.findall(text):
+        before = " "
+        for sign in signs:
+            count += sign != " " and abs(ord(sign) - ord(before)) > 1
+            before = sign
     return count
 
 
-def _without_marks(text: str) -> Iterator[str]:
-    return (letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
+def _without_marks(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
 
 
 def _comparable(text: str) -> str:
     """Case and widths do not matter: ``ＰＡＳＳＷＯＲＤ１`` is ``password1``."""
-    return unicodedata.normalize("NFKC", text).casefold()
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()

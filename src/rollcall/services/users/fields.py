@@ -36,6 +36,7 @@ from rollcall.errors import FieldError, FieldProblem, ValidationFailed
 from rollcall.services.identity.passwords import check_hash
 from rollcall.services.normalization import is_storable
 from rollcall.services.users import new_passwords
+from rollcall.services.users.field_names import is_repeatable
 
 T = TypeVar("T")
 
@@ -197,7 +198,7 @@ def new_user(row: Mapping[str, object], *, now: datetime, text: bool = False) ->
     :raises ValidationFailed: with every problem of the row.
     """
     problems = [
-        FieldProblem(name, "unknown_field", "Users have no such field.")
+        unknown_field(name)
         for name in row.keys() - _KNOWN_FIELDS  # A row of a file has distinct names, a few at most.
     ]
     address = _text(row, "email", email, problems)
@@ -221,6 +222,14 @@ def new_user(row: Mapping[str, object], *, now: datetime, text: bool = False) ->
     new = NewUser(address, name, shown, secret, hashed, active is not False, superuser is True, created_at)
     new_passwords.require_impersonal(new.password, (new.username, new.email, new.full_name))
     return new
+
+
+def unknown_field(name: str) -> FieldProblem:
+    """Return the problem of a field that users do not have; its name is in it only if it is fit to be repeated."""
+    if is_repeatable(name):
+        return FieldProblem(name, "unknown_field", "Users have no such field.")
+    message = "Users have no such field; its name is not repeated here, since it looks like data."
+    return FieldProblem("", "unknown_field", message)
 
 
 def _text(row: Mapping[str, object], name: str, check: Callable[[str], T | None], problems: list[FieldProblem]) -> T | None:
