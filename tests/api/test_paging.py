@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import timedelta
 from itertools import product
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from itsdangerous import URLSafeSerializer
 from sqlalchemy import delete
 
 from answers import problems, refused
@@ -100,9 +102,28 @@ def test_walk_while_users_come_and_go_meets_each_that_stays_once(as_root, crowd,
     assert set(before) - gone <= set(met)
 
 
-def test_cursor_is_opaque_and_tells_no_address(as_root, crowd):
-    cursor = as_root.get("/users?size=5&sort_by=email").json["next_cursor"]
-    assert re.fullmatch(r"[A-Za-z0-9._-]+", cursor)
+@pytest.mark.parametrize("query", ["sort_by=email", "sort_by=username", "sort_by=email&search=mail"])
+def test_cursor_is_opaque_and_tells_no_address(as_root, crowd, query):
+    page = as_root.get(f"/users?size=5&{query}").json
+    cursor = page["next_cursor"]
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", cursor)
+    inside = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    for words in (page["items"][-1]["email"], page["items"][-1]["username"], "email"):
+        assert words.encode() not in inside
+
+
+def test_cursor_of_an_earlier_version_is_refused(app, as_root, crowd):
+    value = ["user1@example.org", 1, False, 2, [None, None, None, "email", "asc"]]
+    earlier = URLSafeSerializer(app.secret_key, salt="rollcall.cursor").dumps(value)
+    assert refused_cursor(as_root.get(f"/users?size=5&sort_by=email&sort_order=asc&cursor={earlier}"))
+
+
+def test_cursor_has_one_spelling(as_root, cursor):
+    for other in (cursor + "=", cursor + "A", cursor[:9] + "!" + cursor[9:], cursor[:9] + "%0A" + cursor[9:], cursor[:-1]):
+        assert refused_cursor(as_root.get(f"/users?size=5&cursor={other}")), other
+    last = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") - {cursor[-1]}
+    for letter in sorted(last):
+        assert refused_cursor(as_root.get(f"/users?size=5&cursor={cursor[:-1]}{letter}")), letter
 
 
 @pytest.fixture

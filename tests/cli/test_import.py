@@ -244,3 +244,43 @@ def test_an_export_can_be_imported_again(app: Flask, run: Run, write: Write, ses
         assert run(str(tmp_path / name)).exit_code == 0
         assert [(user.email, user.username, user.full_name, user.created_at) for user in users(session)] == before
         session.rollback()
+
+
+DJANGO = "pbkdf2_sha256$1000000$dyAWwBrI6KFwxIKmIMHvlO$ArerSnJTNADTUZoZ4awMszFkuiY0tIsEkCIYpFA2CtY="
+LARAVEL = "$2y$10$TacH2YZplhIKjhLiOjoTpeaGviaWm2TF/Rm/OCKoENj/cdCONjv1q"
+
+
+@pytest.mark.parametrize("hashed", [DJANGO, LARAVEL])
+@pytest.mark.parametrize("name", ["users.csv", "users.json", "users.ndjson"])
+def test_a_hash_in_the_password_column_is_refused_by_name(
+    run: Run, write: Write, session: Session, hashed: str, name: str
+) -> None:
+    row = {"email": "mara@example.org", "username": "mara", "password": hashed}
+    content = {
+        "users.csv": f'email,username,password\nmara@example.org,mara,"{hashed}"\n',
+        "users.json": json.dumps([row]),
+        "users.ndjson": json.dumps(row),
+    }[name]
+    result = run(write(name, content))
+    assert result.exit_code == 1
+    assert "password: This is a password hash." in result.output
+    assert hashed not in result.output
+    assert count(session) == 0
+
+
+@pytest.mark.parametrize("key", ["mara@example.org", DJANGO, "5f4dcc3b5aa765d61d8327deb882cf99", "x" * 61])
+def test_an_unknown_key_that_looks_like_data_is_not_repeated(run: Run, write: Write, key: str) -> None:
+    content = json.dumps({"email": "a@b.de", "username": "ann", key: 1, "shoe size": 44})
+    result = run(write("users.ndjson", content))
+    assert key not in result.output
+    assert set(result.stdout.splitlines()) == {
+        "line 1: Users have no such field; its name is not repeated here, since it looks like data.",
+        "line 1: shoe size: Users have no such field.",
+    }
+
+
+def test_a_first_row_that_names_no_columns_is_not_repeated(run: Run, write: Write) -> None:
+    result = run(write("users.csv", "uid1,mara@example.org,true,5k+/jO/chcIPtjyfreC=,90ORPBtljpB2fg==,Mara Lind,,,\n"))
+    assert result.exit_code == 1
+    assert result.stdout.startswith("line 1: The first row does not name the columns; it needs email and username.")
+    assert not [word for word in ("uid1", "mara", "5k+", "Mara") if word in result.output]

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -183,3 +184,49 @@ def test_ctrl_c_ends_a_long_statement(run: Run, engine: Engine, root: User, ann:
 def test_commands_leave_no_wait_callback_behind(run: Run, ann: User) -> None:
     run("promote", "ann")
     assert extensions.get_wait_callback() is None
+
+
+@pytest.mark.parametrize(
+    ("password", "sentence"),
+    [
+        ("$2y$10$TacH2YZplhIKjhLiOjoTpeaGviaWm2TF/Rm/OCKoENj/cdCONjv1q", "This is a password hash."),
+        ("root2024!", "This password is made of the user's name or address"),
+    ],
+)
+def test_a_hash_or_an_own_name_is_no_password(run: Run, root: User, password: str, sentence: str) -> None:
+    new = ("create-superuser", "--username", "root", "--email", "r@example.org", "--password-stdin")
+    for command in (new, ("set-password", "root", "--password-stdin")):
+        result = run(*command, input=f"{password}\n")
+        assert result.exit_code == 1
+        assert sentence in result.stderr
+        assert password not in result.output
+
+
+def test_a_password_is_set_and_the_sessions_end(run: Run, root: User, session: Session, call_as: Callable[..., Any]) -> None:
+    caller = call_as(root)
+    assert caller.get("/auth/me").status_code == 200
+    result = run("set-password", "ROOT@example.org", "--password-stdin", input="correct horse\r\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "root has a new password and is logged out everywhere.\n", "")
+    assert passwords.verify("correct horse", find(session, "root").password_hash).ok
+    assert caller.get("/auth/me").status_code == 401
+
+
+def test_a_password_is_asked_for_hidden_and_twice(run: Run, root: User, session: Session) -> None:
+    typed = ["password1", "correct horse", "other horse", "correct horse", "correct horse"]
+    result = run("set-password", "root", input="\n".join(typed) + "\n")
+    assert result.exit_code == 0, result.output
+    assert "horse" not in result.output
+    assert passwords.verify("correct horse", find(session, "root").password_hash).ok
+
+
+def test_nobody_is_asked_for_a_password_of_an_unknown_user(run: Run) -> None:
+    result = run("set-password", "nobody")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "There is no user 'nobody'." in result.stderr
+
+
+def test_an_inactive_user_with_a_new_password_is_still_inactive(run: Run, make_user: Callable[..., User]) -> None:
+    make_user(username="ina", is_active=False)
+    result = run("set-password", "ina", "--password-stdin", input="correct horse\n")
+    assert result.exit_code == 0
+    assert result.stderr == "ina is inactive and cannot log in; 'users activate ina' changes that.\n"

@@ -72,9 +72,15 @@ def test_it_may_take_longer_than_a_page(app: Flask) -> None:
     assert app.view_functions["web.export_users"].deadline_times == 20
 
 
-def test_it_is_the_same_file_as_over_rest(root_browser: Browser, make_user: Callable[..., User], as_root: Any) -> None:
-    make_user(full_name="Zoë, \"Z\" 'Ø'")
-    assert _file_of(root_browser).html == as_root.get("/users/export?format=csv").text
+def test_it_is_the_same_file_as_over_rest_with_a_mark_by_which_excel_knows_utf_8(
+    root_browser: Browser, root: User, make_user: Callable[..., User], as_root: Any
+) -> None:
+    chosen = make_user(full_name="Zoë, \"Z\" 'Ø'")
+    over_rest = as_root.get("/users/export?format=csv").data
+    assert over_rest.startswith(b"id,")
+    assert _file_of(root_browser).response.data == b"\xef\xbb\xbf" + over_rest
+    selected = root_browser.open(f"/dashboard/users/selected/export?id={chosen.id}").response.data
+    assert selected.startswith(b"\xef\xbb\xbfid,")
 
 
 @pytest.mark.parametrize("query", ["is_active=yes", "search=%00", "sort_by=password_hash", "role=x", "search=a&search=b"])

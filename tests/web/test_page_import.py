@@ -22,6 +22,7 @@ from rollcall.services.identity import passwords
 
 PATH = "/dashboard/users/import"
 GOOD = "email,username,full_name\nann@b.de,ann,Ann Lee\nbob@b.de,bob,\n"
+NO_HEADER = "The first row does not name the columns; it needs email and username. It is not repeated here: it may be data."
 BAD = "email,username,full_name\nann@b.de,ann,Ann Lee\nnobody,x,=1+1\n"
 
 
@@ -150,7 +151,7 @@ def test_users_of_one_line_are_told_apart(root_browser: Browser) -> None:
         (b"PK\x03\x04\x14\x00\x06\x00", "users.xlsx", "save it as CSV"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "users.csv", "save it as CSV"),
         ("email,username\n".encode("utf-16"), "users.csv", "UTF-16"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "users.csv", "There is no such column"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "users.csv", "does not name the columns"),
         (bytes(range(256)) * 50, "users", ""),
         (b'email,username\n"a', "users.csv", "never closed"),
         (b"[" * 100_000, "users.json", "nested too deeply"),
@@ -441,3 +442,19 @@ def test_one_connection_is_enough(make_app: Callable[..., Flask], root: User, si
     with browser.client.session_transaction() as cookie:
         cookie["token"] = sign_in(root)["Authorization"].removeprefix("Bearer ")
     assert "2 users created." in check_and_import(browser, GOOD).text
+
+
+def test_a_file_without_a_header_line_is_repeated_nowhere(root_browser: Browser, names: Callable[[], list[str]]) -> None:
+    content = "mara@example.org,mara-x,Mara Lind,Velvet-Otter-31\nbob@example.org,bob-two,Bob,Granite-Lark-72\n"
+    page = check(root_browser, content)
+    assert problems(page) == [["1", "", NO_HEADER]]
+    bad = send(root_browser, "bad-rows", content)
+    assert _bad_rows(bad)[1:] == [["1", NO_HEADER, "", "", "", "", "", ""]]
+    for shown in (page.html, bad.html):
+        assert not [word for word in ("mara", "Mara", "Velvet", "bob") if word in shown]
+
+
+def test_a_hash_in_a_wrong_column_does_not_come_back(root_browser: Browser) -> None:
+    hashed = "5k+/jO/chcIPtjyfreC/JRurwCoyhhMhtAuuuHjMXipq0kT82khrdD7H1cGIUXNUK97fpyfGuCs4C4ULus3tgA=="
+    page = send(root_browser, "bad-rows", f"email,username,full_name\nnobody,ann,{hashed}\n")
+    assert _bad_rows(page)[1][2:] == ["nobody", "ann", ""]

@@ -113,9 +113,41 @@ def test_the_command_prints_the_link(app: Flask, path: str) -> None:
     assert result.stdout == f"https://example.org{path}\n"
 
 
-def test_the_command_prints_nothing_once_there_is_a_superuser(app: Flask, root: User) -> None:
+def test_the_command_says_why_there_is_no_link(app: Flask, root: User) -> None:
     result = app.test_cli_runner().invoke(args=["setup-link"])
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "there is a superuser who can log in: root." in result.stderr
+
+
+def test_the_command_says_what_to_do_about_an_inactive_superuser(app: Flask, make_user: Callable[..., User]) -> None:
+    make_user(username="ina", is_superuser=True, is_active=False)
+    make_user(username="imp", is_superuser=True, password_hash=None)
+    result = app.test_cli_runner().invoke(args=["setup-link"])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "though inactive: ina. 'users activate ina'" in result.stderr
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_superusers_who_cannot_log_in_do_not_close_it(
+    stranger: Browser, app: Flask, path: str, session: Session, make_user: Callable[..., User], active: bool
+) -> None:
+    make_user(username="imported", is_superuser=True, password_hash=None, is_active=active)
+    printed = app.test_cli_runner().invoke(args=["setup-link", "--url", "https://example.org"]).stdout
+    assert printed == f"https://example.org{path}\n"
+    assert _set_up(stranger, path).address == "/dashboard"
+    assert set(session.scalars(select(User.username))) == {"imported", "ada"}
+    assert stranger.open(path).status == 403
+
+
+def test_it_closes_when_a_superuser_gets_a_password(
+    stranger: Browser, app: Flask, path: str, make_user: Callable[..., User]
+) -> None:
+    make_user(username="imported", is_superuser=True, password_hash=None)
+    form = stranger.open(path)
+    runner = app.test_cli_runner()
+    runner.invoke(args=["users", "set-password", "imported", "--password-stdin"], input="correct horse battery\n")
+    page = stranger.press(form, "Make the first superuser", **FIELDS)
+    assert (page.status, page.heading) == (403, "Not allowed")
 
 
 def test_the_command_says_plainly_that_the_database_is_away(make_app: Callable[..., Any]) -> None:

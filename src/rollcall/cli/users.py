@@ -21,6 +21,7 @@ from rollcall.services.transfer.exports import ExportFormat
 from rollcall.services.transfer.row_files import FileFormat
 from rollcall.services.users import directory, fields
 from rollcall.services.users.fields import NewUser
+from rollcall.services.users.new_passwords import require_impersonal
 
 users = CommandGroup("users", help="Create, change, import and export users.")
 
@@ -34,15 +35,36 @@ def create_superuser(username: str | None, email: str | None, password_stdin: bo
     name = _field("username", username, fields.username)
     address = _field("email", email, fields.email)
     name = _field("username", name, lambda given: fields.own_username(given, address))
-    if password_stdin:
-        line = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
-        password = _field("password", line, fields.password)
-    else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, value_proc=_asking(fields.password))
+    password = _new_password(password_stdin)
     new = NewUser(email=address, username=name, password=password, is_superuser=True)
+    require_impersonal(password, (name, address))
     with transaction() as session:
         directory.create_user(session, new, None, runtime.now())
     click.echo(f"Created the superuser {name}.")
+
+
+@users.command("set-password")
+@click.argument("user")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
+def set_password(user: str, password_stdin: bool) -> None:
+    """Set the password of USER, given by username or e-mail address, and end the user's sessions."""
+    with transaction() as session:
+        found = directory.find_user(session, user)  # before the prompt: a mistyped name is said at once
+    password = _new_password(password_stdin)
+    with transaction() as session:
+        changed = directory.change_user(session, found.id, {"password": password}, None, runtime.now())
+        name, active = changed.username, changed.is_active
+    click.echo(f"{name} has a new password and is logged out everywhere.")
+    if not active:
+        click.echo(f"{name} is inactive and cannot log in; 'users activate {name}' changes that.", err=True)
+
+
+def _new_password(from_stdin: bool) -> str:
+    if not from_stdin:
+        typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, value_proc=_asking(fields.password))
+        return typed
+    line = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    return _field("password", line, fields.password)
 
 
 def _field(name: str, given: str | None, check: Callable[[str], str]) -> str:

@@ -7,7 +7,7 @@ everybody.
 
 One server belongs to one state folder, ``home``, and is shared by every process that names it:
 
-    home/postgres        the data folder, mode 0700, and in it the socket: whoever may enter it is trusted
+    home/postgres        the data folder, mode 0700, and in it the socket; ``embedded_access`` says who may enter
     home/postgres.log    what the server says; a start that finds it long puts it aside as ``postgres.log.1``
     home/postgres.lock   held while somebody creates, starts or stops the server
     home/pg-VERSION      as root only: the programs, where the account that runs the server can read them
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from rollcall.infra import embedded_access as access
 from rollcall.infra import embedded_cluster as cluster
 from rollcall.infra import state
 from rollcall.infra.embedded_cluster import PORT, EmbeddedError
@@ -38,7 +39,7 @@ PATIENCE = 60.0  # seconds; a start takes 0.1, crash recovery and the last queri
 STALE_AFTER = 5.0  # seconds; what accepts nothing for so long is not the server, whatever its number says
 LONG_LOG = 1_000_000  # bytes
 SETTINGS = {
-    "listen_addresses": "",  # no TCP: the mode of the socket's folder is what guards the database
+    "listen_addresses": "",  # no TCP
     "port": str(PORT),
     "unix_socket_permissions": "0700",  # a second wall, should the mode of the folder ever be loosened
     "max_connections": "120",  # 9 workers of 5 connections, twice over during a reload, and the commands
@@ -67,6 +68,8 @@ def ensure_running(home: Path, *, durable: bool = True) -> str:
 
     Any number of processes may call this at once. With the server running it costs well under a millisecond
     and starts no process. The server outlives its starter; only ``stop``, or the end of the machine, ends it.
+    A server of an earlier version, which trusted whoever could reach its socket, learns the rules of
+    `embedded_access` without a restart.
 
     :param home: the state folder; made, with mode 0700 (as root 0711), where it is missing.
     :param durable: ``False`` starts the server without any care for a power cut, for tests; a server that
@@ -76,11 +79,13 @@ def ensure_running(home: Path, *, durable: bool = True) -> str:
     :raises EmbeddedError: when there is no such server and none can be started.
     """
     home = home.resolve()
+    data = home / "postgres"
     with _trusted(home):
-        server = _find(home / "postgres")
-        if server is None or not server.listening or server.status != "ready":
+        server = _find(data)
+        if server is None or not server.listening or server.status != "ready" or not access.is_restricted(data):
             with _locked(home) as lock:
-                server = _bring_up(home, lock, durable=durable)
+                server = ready = _bring_up(home, lock, durable=durable)
+                access.restrict(data, cluster.account_for(data), lambda: _signal(ready, data, signal.SIGHUP))
     return f"postgresql://rollcall@:{PORT}/rollcall?host={quote(os.fsencode(server.sockets))}"
 
 
@@ -99,7 +104,7 @@ def stop(home: Path) -> None:
             server = _find(data)
             if server is None or not server.listening:
                 return  # only a number, which may be anybody's by now: it must not be signalled
-            os.kill(server.pid, signal.SIGINT)  # PostgreSQL's "fast shutdown"
+            _signal(server, data, signal.SIGINT)  # PostgreSQL's "fast shutdown"
             deadline = time.monotonic() + PATIENCE
             while _find(data) is not None:
                 if time.monotonic() > deadline:
@@ -187,6 +192,14 @@ def _may_be_server(pid: int, data: Path) -> bool:
     return False
 
 
+def _signal(server: _Server, data: Path, number: signal.Signals) -> None:
+    """Send a signal to the server, and to no other process that the owner of the data may have named in the file."""
+    process = Path(f"/proc/{server.pid}")
+    if process.exists() and process.stat().st_uid != data.stat().st_uid:
+        raise EmbeddedError(f"Process {server.pid} is not the server of {data}, although postmaster.pid says so.")
+    os.kill(server.pid, number)
+
+
 def _bring_up(home: Path, lock: int, *, durable: bool) -> _Server:
     """Wait for a server that starts or stops, start one where none lives, return it when it is ready."""
     data, log = home / "postgres", home / "postgres.log"
@@ -219,6 +232,7 @@ def _start(home: Path, last_pid: str, lock: int, *, durable: bool) -> int:
     programs = cluster.programs(home, account, durable=durable)
     if not (data / "PG_VERSION").exists():
         cluster.create(data, programs, account, durable=durable, lock=lock)
+    access.restrict(data, account, lambda: None)
     sockets = cluster.socket_folder(data, account)
     quoted = '"' + str(sockets).replace('"', '""') + '"'
     settings = SETTINGS | {"unix_socket_directories": quoted} | ({} if durable else FOR_TESTS)

@@ -104,7 +104,7 @@ def create(data: Path, folder: Path, account: Account | None, *, durable: bool, 
     if account is not None:
         os.chown(new, account.uid, account.gid)
     initdb = [str(folder / "initdb"), "-D", str(new), "--username=postgres", "--no-instructions"]
-    initdb += ["--auth-local=trust", "--auth-host=reject"]  # the folder around the socket is the guard
+    initdb += ["--auth-local=reject", "--auth-host=reject"]  # until embedded_access says who may enter
     # Comparison and lower() come from PostgreSQL itself, alike on every machine. LC_CTYPE is the system's:
     # under "C" pg_trgm would see no letter outside ASCII, and be blind to most of the world's names.
     ctype = "en_US.UTF-8" if os.uname().sysname == "Darwin" else "C.UTF-8"

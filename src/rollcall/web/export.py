@@ -41,7 +41,7 @@ def export_selected() -> Response:
 
 
 def _file(query: Select[Any]) -> Response:
-    chunks = exports.export_rows(stream_rows(query), "csv")
+    chunks = exports.export_rows(stream_rows(query), "csv", for_spreadsheets=True)
     reply = deadline.stream(chunks, content_type=exports.CONTENT_TYPES["csv"])
     reply.headers.set("Content-Disposition", "attachment", filename=f"users-{runtime.now():%Y-%m-%d}.csv")
     return reply

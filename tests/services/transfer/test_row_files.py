@@ -90,6 +90,20 @@ def test_csv_with_a_header_alone_has_no_rows() -> None:
         ("email,full_name\n", [(1, "username", "missing")]),
         ("email,username,Email\n", [(1, "email", "duplicate")]),
         ("email,username,shoe size\n", [(1, "shoe size", "unknown_field")]),
+        (
+            "mara@example.org,mara-x,Mara Lind,Velvet-Otter-31\nbob@example.org,bob-two,Bob,Granite-Lark-72\n",
+            [(1, "", "no_header")],
+        ),
+        ('[{"email": "a@b.de", "username": "ann", "password": "Velvet-Otter-31"}]', [(1, "", "no_header")]),
+        ("Mail;Login;Passwort\n", [(1, "", "no_header")]),
+        (
+            "email,username,a@b.de,31.12.2025,,$2a$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe\n",
+            [(1, f"column {number}", "unknown_field") for number in (3, 4, 5, 6)],
+        ),
+        (
+            "email,username," + "x" * 61 + "," + "a" * 32 + "\n",
+            [(1, "column 3", "unknown_field"), (1, "column 4", "unknown_field")],
+        ),
         (HEADER + "a@b.de,ann\nc@d.de,cid,Cid,x\n", [(2, "", "invalid_syntax"), (3, "", "invalid_syntax")]),
         (HEADER + 'a@b.de,ann,"x\ny"\nc@d.de,cid,"open\nd@e.de,dan,\n', [(4, "", "invalid_syntax")]),
         (HEADER + 'c@d.de,cid,"open\nd@e.de,dan,"Dan"\n', [(2, "", "invalid_syntax")]),
@@ -249,3 +263,10 @@ def test_an_export_of_nobody() -> None:
     assert list(exports.export_rows([], "csv")) == [
         b"id,email,username,full_name,is_active,is_superuser,created_at,updated_at\r\n"
     ]
+
+
+@pytest.mark.parametrize("key", ["mara@example.org", "$2a$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe", "x" * 61])
+def test_a_repeated_key_that_looks_like_data_is_not_named(key: str) -> None:
+    [found] = read(f'{{"{key}": 1, "{key}": 2}}', "ndjson")
+    assert isinstance(found, RowProblem)
+    assert (found.field, found.type, found.message) == ("", "duplicate", "A key occurs more than once.")

@@ -8,11 +8,12 @@ import marshmallow as ma
 
 from rollcall.api.parsing import Problem
 from rollcall.api.schemas.base import Choice, Flag, Number, Schema, Text
-from rollcall.errors import FieldError
+from rollcall.errors import FieldError, ValidationFailed
 from rollcall.models import User, UserRecord
 from rollcall.services.search import text_search
 from rollcall.services.users import fields
 from rollcall.services.users.fields import NewUser
+from rollcall.services.users.new_passwords import require_impersonal
 
 EXAMPLE = {
     "id": 1,
@@ -83,11 +84,17 @@ class RegistrationSchema(Schema):
 
     @ma.validates_schema
     def _own_address(self, data: dict[str, Any], **_: Any) -> None:
-        if "username" in data and "email" in data:
-            try:
-                fields.own_username(data["username"], data["email"])
-            except FieldError as error:
-                raise ma.ValidationError({"username": [Problem(str(error), error.type)]}) from error
+        try:
+            fields.own_username(data["username"], data["email"])
+        except FieldError as error:
+            raise ma.ValidationError({"username": [Problem(str(error), error.type)]}) from error
+
+    @ma.validates_schema
+    def _impersonal_password(self, data: dict[str, Any], **_: Any) -> None:
+        try:
+            require_impersonal(data.get("password"), (data["username"], data["email"], data.get("full_name")))
+        except ValidationFailed as error:
+            raise ma.ValidationError({each.field: [Problem(each.message, each.type)] for each in error.problems}) from error
 
     @ma.post_load
     def _make(self, data: dict[str, Any], **_: Any) -> NewUser:

@@ -1,6 +1,7 @@
 """Reading users from CSV (RFC 4180, and what spreadsheets make of it).
 
-The first row names the columns, in any order; commas, semicolons or tabs delimit; the text is UTF-8, or Windows-1252
+The first row names the columns, in any order; without ``email`` or ``username`` in it, it is taken for data, and nothing of
+it is repeated. Commas, semicolons or tabs delimit; the text is UTF-8, or Windows-1252
 where it is no UTF-8 from the first accented letter on; an empty cell is an absent value; empty rows are skipped; white
 space around a cell, and the apostrophe that an export put before a formula, are taken off, passwords and hashes excepted.
 """
@@ -9,23 +10,26 @@ from __future__ import annotations
 
 import codecs
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import BinaryIO, Final, NamedTuple, NoReturn
 
+from rollcall.services.transfer.exports import unguarded
 from rollcall.services.transfer.row_stream import Row, RowProblem, Unreadable, lines
+from rollcall.services.users.field_names import is_repeatable
 from rollcall.services.users.fields import IGNORED_FIELDS, IMPORT_FIELDS
 
 _REQUIRED: Final = ("email", "username")
 _EXACT: Final = frozenset({"password", "password_hash"})
 # How files of spreadsheet programs begin: .xlsx and .ods are ZIP archives, .xls is a compound file.
 _WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
-_NEUTRALISED: Final = re.compile(r"'+[=+\-@\t\r＝＋－＠]")
 
 
 class Head(NamedTuple):
-    """The first row of a file, which names the columns."""
+    """The first row of a file, which names the columns.
+
+    :ivar columns: their names; ``column 3`` in place of one that looks like data; none where the row does not name columns.
+    """
 
     line: int
     columns: list[str]
@@ -70,17 +74,28 @@ def _open(source: BinaryIO) -> tuple[Head, _Cells]:
     delimiter = max(",;\t", key=begin[-1].count)
     cells = _Cells(chain(begin, text), delimiter)
     number, names = next(cells)
-    return Head(number, [name.strip().lower() for name in names], delimiter), cells
+    return Head(number, _column_names(names), delimiter), cells
+
+
+def _column_names(cells: list[str]) -> list[str]:
+    names = [cell.strip().lower() for cell in cells]
+    if not set(_REQUIRED) & set(names):  # then any cell may be somebody's data
+        return []
+    return [name if is_repeatable(name) else f"column {number}" for number, name in enumerate(names, 1)]
 
 
 def _header_problems(line: int, columns: list[str]) -> Iterator[RowProblem]:
+    if not columns:
+        message = "The first row does not name the columns; it needs email and username. It is not repeated here: it may be data."
+        yield RowProblem(line, "", "no_header", message)
+        return
     for name in _REQUIRED:
         if name not in columns:
             yield RowProblem(line, name, "missing", "There is no such column; the first row names the columns.")
     for name in dict.fromkeys(columns):
         if name not in IMPORT_FIELDS + IGNORED_FIELDS:
             known = ", ".join(IMPORT_FIELDS)
-            yield RowProblem(line, name[:60], "unknown_field", f"Users have no such field; they have {known}.")
+            yield RowProblem(line, name, "unknown_field", f"Users have no such field; they have {known}.")
         elif columns.count(name) > 1:
             yield RowProblem(line, name, "duplicate", "There are several columns of this name.")
 
@@ -88,7 +103,7 @@ def _header_problems(line: int, columns: list[str]) -> Iterator[RowProblem]:
 def _cell(name: str, cell: str) -> str:
     if name in _EXACT:
         return cell
-    return (cell[1:] if _NEUTRALISED.match(cell) else cell).strip()
+    return unguarded(cell).strip()
 
 
 def _decoded(raw_lines: Iterable[bytes]) -> Iterator[str]:

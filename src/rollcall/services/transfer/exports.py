@@ -23,39 +23,72 @@ CONTENT_TYPES: Final[dict[ExportFormat, str]] = {
     "ndjson": "application/x-ndjson",
 }
 ROWS_PER_CHUNK: Final = 500
+BOM: Final = "\ufeff"
+"""A byte order mark, once it is encoded."""
 
-# A cell that begins like this is run as a formula by spreadsheet programs (OWASP, "CSV Injection"). It gets an apostrophe
-# in front, and so does one that already looks like a cell with an apostrophe, so that an import can take off exactly one.
-_FORMULA: Final = re.compile(r"'*[=+\-@\t\r＝＋－＠]")
+# A cell that begins like this is run as a formula by spreadsheet programs (OWASP, "CSV Injection"). Programs with another
+# list separator than the file split a cell in its midst, at quotes and all, so the same holds after a separator or the end of
+# a line. A formula gets an apostrophe in front, and so does one that has apostrophes already: an import takes off exactly one.
+_START: Final = r"(\A|(?<=[;,\t\r\n]))([\" ]*)"
+_FORMULA: Final = r"(?='*[=+\-@\t\r＝＋－＠])"
+_UNGUARDED: Final = re.compile(_START + _FORMULA)
+_GUARDED: Final = re.compile(_START + "'" + _FORMULA)
+_HARMLESS: Final = re.compile(r"[^=+\-@＝＋－＠'\" ;,\t\r\n][^;,\t\r\n]*")
+_SPLITS: Final = re.compile(r"[;\t]")
 
 
-def export_rows(rows: Iterable[Sequence[Any]], file_format: ExportFormat) -> Iterator[bytes]:
+def guarded(text: str) -> str:
+    """Return a text as it stands in a cell of CSV, where no spreadsheet program finds a formula in it."""
+    return _UNGUARDED.sub(r"\2'", text)
+
+
+def unguarded(text: str) -> str:
+    """Return the text that `guarded` was given; other cells come back as they are."""
+    return _GUARDED.sub(r"\2", text)
+
+
+def export_rows(rows: Iterable[Sequence[Any]], file_format: ExportFormat, *, for_spreadsheets: bool = False) -> Iterator[bytes]:
     """Write users as CSV (RFC 4180, UTF-8, with a header line) or as NDJSON.
 
     :param rows: users, each with the values of ``COLUMNS`` in their order; read only as far as needed.
     :param file_format: ``csv`` or ``ndjson``.
+    :param for_spreadsheets: begin CSV with a byte order mark, without which Excel takes UTF-8 for a legacy encoding. For
+        people; programs would take the mark for a part of the first column's name.
     :return: the file in pieces, each of whole lines. The header line comes with the first rows: a database that fails
         at once, fails before anything is out.
     """
-    write = _csv if file_format == "csv" else _ndjson
+    write = write_cells if file_format == "csv" else _ndjson
     header = ",".join(COLUMNS) + "\r\n" if file_format == "csv" else ""
+    if header and for_spreadsheets:
+        header = BOM + header
     remaining = iter(rows)
     while (chunk := list(islice(remaining, ROWS_PER_CHUNK))) or header:
         yield (header + write(chunk)).encode()
         header = ""
 
 
-def _csv(rows: list[Sequence[Any]]) -> str:
+def write_cells(rows: Iterable[Iterable[object]], delimiter: str = ",") -> str:
+    """Return rows of CSV in which a spreadsheet program finds no formula, whatever its list separator."""
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\r\n").writerows(map(cell, row) for row in rows)
+    plain = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
+    quoted = csv.writer(text, delimiter=delimiter, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        splits, cells = False, []
+        for value in row:
+            shown = _cell(value)
+            # Nearly every text is harmless, which one look tells.
+            if shown is value and isinstance(shown, str) and not _HARMLESS.fullmatch(shown):
+                shown = guarded(shown)
+                splits = splits or _SPLITS.search(shown) is not None
+            cells.append(shown)
+        (quoted if splits else plain).writerow(cells)
     return text.getvalue()
 
 
-def cell(value: object) -> str | int:
-    """A value as it stands in a cell of a CSV file that a spreadsheet program may open."""
+def _cell(value: object) -> str | int:
     match value:
         case str():
-            return f"'{value}" if _FORMULA.match(value) else value
+            return value
         case bool():
             return "true" if value else "false"
         case datetime():

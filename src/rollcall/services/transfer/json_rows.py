@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple, NoReturn
 
 from rollcall.services.transfer.row_stream import CHUNK, MAX_ROW, Row, RowProblem, Unreadable, lines
+from rollcall.services.users.field_names import is_repeatable
 
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
@@ -44,7 +45,8 @@ def _row(line: int, value: object) -> Row | RowProblem:
     if isinstance(value, dict):
         return Row(line, value)
     if isinstance(value, _Repeated):
-        return RowProblem(line, value.key, "duplicate", "This key occurs more than once.")
+        key = value.key if is_repeatable(value.key) else ""
+        return RowProblem(line, key, "duplicate", "This key occurs more than once." if key else "A key occurs more than once.")
     return RowProblem(line, "", "invalid_type", "A user has to be a JSON object.")
 
 

@@ -8,8 +8,6 @@ nothing that was sent as one is ever sent back; they have to be added again.
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -17,8 +15,9 @@ from typing import BinaryIO, Final
 
 from sqlalchemy import Connection
 
+from rollcall.services.identity.hash_shapes import is_password_hash
 from rollcall.services.transfer import csv_rows, imports, staging
-from rollcall.services.transfer.exports import cell
+from rollcall.services.transfer.exports import BOM, write_cells
 from rollcall.services.transfer.imports import Checked, ImportProblem
 from rollcall.services.transfer.row_files import FileFormat, Unreadable
 from rollcall.services.transfer.staging import Clash
@@ -59,11 +58,7 @@ def template(file_format: FileFormat) -> bytes:
     """
     if file_format is FileFormat.NDJSON:
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in _EXAMPLES).encode()
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(_EXAMPLES[0])
-    writer.writerows(map(cell, row.values()) for row in _EXAMPLES)
-    return codecs.BOM_UTF8 + text.getvalue().encode()
+    return (BOM + write_cells([_EXAMPLES[0], *(row.values() for row in _EXAMPLES)])).encode()
 
 
 def write_bad_rows(
@@ -89,10 +84,13 @@ def write_bad_rows(
     imports.import_users(connection, source, file_format, dry_run=True, now=now, progress=lambda *_: None, check=check)
     columns, delimiter = _layout(source, file_format)
     source.seek(0)
-    text = io.TextIOWrapper(target, "utf-8-sig", errors="replace", newline="")
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
-    writer.writerow([*_ADDED, *map(cell, columns)])
     written = 0
+
+    def write(*cells: object) -> None:
+        target.write(write_cells([cells], delimiter).encode("utf-8", "replace"))
+
+    target.write(codecs.BOM_UTF8)
+    write(*_ADDED, *columns)
     with connection.begin():
         clashes = _Clashes(staging.stream_clashes(connection))
         for row in imports.checked(source, file_format, now):
@@ -102,15 +100,13 @@ def write_bad_rows(
             if not reasons:
                 continue
             values: Mapping[str, object] = row.found.values
-            writer.writerow([row.found.line, cell(_reason(reasons)), *(_cell(values.get(name)) for name in columns)])
+            write(row.found.line, _reason(reasons), *(_shown(values.get(name)) for name in columns))
             written += 1
-    text.detach()
     return written
 
 
 def _reason(problems: Iterable[ImportProblem]) -> str:
-    # A key of a JSON object may be as long as its row.
-    return " ".join(f"{problem.field[:60]}: {problem.message}" if problem.field else problem.message for problem in problems)
+    return " ".join(f"{problem.field}: {problem.message}" if problem.field else problem.message for problem in problems)
 
 
 def _layout(source: BinaryIO, file_format: FileFormat) -> tuple[list[str], str]:
@@ -122,12 +118,14 @@ def _layout(source: BinaryIO, file_format: FileFormat) -> tuple[list[str], str]:
         head = csv_rows.head(source)
     except Unreadable:
         return list(_COLUMNS), ","
-    return [name for name in head.columns if name not in (*_SECRETS, *_ADDED)], head.delimiter
+    return [name for name in head.columns or _COLUMNS if name not in (*_SECRETS, *_ADDED)], head.delimiter
 
 
-def _cell(value: object) -> str | int:
-    """Whatever a file has for a value; JSON may have numbers, arrays and objects."""
-    return cell(value if value is None or isinstance(value, str | bool) else json.dumps(value))
+def _shown(value: object) -> object:
+    """Whatever a file has for a value; JSON may have numbers, arrays and objects. A hash in a wrong column stays a secret."""
+    if isinstance(value, str):
+        return "" if is_password_hash(value) else value
+    return value if value is None or isinstance(value, bool) else json.dumps(value)
 
 
 class _Clashes:

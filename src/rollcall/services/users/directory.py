@@ -133,7 +133,7 @@ def change_user(
     :raises InvalidToken: the caller's session has ended since the request began.
     :raises AccessDenied: a plain user may change neither others nor ``is_active`` and ``is_superuser``.
     :raises VersionChanged: the user's version is none of ``versions``.
-    :raises ValidationFailed: ``current_password`` is missing or wrong.
+    :raises ValidationFailed: ``current_password`` is missing or wrong, or the new password is made of the user's names.
     :raises NamesTaken, LastSuperuser: the change contradicts what is stored.
     """
     wanted = dict(changes)
@@ -144,6 +144,7 @@ def change_user(
     # Verifying and hashing take 25 ms each, so they come before any lock.
     proven = guards.prove_current_password(session, user_id, wanted, current_password) if own else None
     if "password" in wanted:
+        guards.require_impersonal_password(session, user_id, wanted)
         wanted["password_hash"] = passwords.hash_password(wanted.pop("password"))
     by, user = _lock(session, user_id, wanted, by, now)
     guards.require_version(user, versions)

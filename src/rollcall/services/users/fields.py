@@ -10,6 +10,8 @@ of these codes:
 ``invalid_format``      not an e-mail address, not a time, not a known kind of hash …
 ``invalid_characters``  characters that the field cannot hold; everywhere NUL and lone surrogates
 ``too_common``          one of the passwords that everybody tries first
+``too_personal``        a password made of the user's own name or address, or of the application's name
+``is_hash``             a password hash where a password is expected
 ``out_of_range``        a time before 1970 or in the future
 ``unknown_field``       a field that users do not have
 ``not_both``            a password and a password hash
@@ -33,9 +35,10 @@ import email_validator
 
 from rollcall.errors import FieldError, FieldProblem, ValidationFailed
 from rollcall.services import normalization
-from rollcall.services.identity.blocklist import COMMON_PASSWORDS
-from rollcall.services.identity.passwords import LONGEST, check_hash
+from rollcall.services.identity.passwords import check_hash
 from rollcall.services.normalization import is_storable
+from rollcall.services.users import new_passwords
+from rollcall.services.users.field_names import is_repeatable
 
 T = TypeVar("T")
 
@@ -45,10 +48,10 @@ USERNAME_MAX: Final = 64
 USERNAME_PATTERN: Final = r"^([A-Za-z0-9._-]{2,64}|[^\s@]+@[^\s@]+)$"
 """For the OpenAPI document. Not used here: Python's ``$`` also matches before a final newline."""
 FULL_NAME_MAX: Final = 100
-PASSWORD_MIN: Final = 8
-PASSWORD_MAX: Final = LONGEST
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Earlier sign-ups are the zero of some other system's calendar."""
+
+password: Final = new_passwords.password
 
 IMPORT_FIELDS: Final = (
     "email",
@@ -164,23 +167,6 @@ def full_name(value: str | None) -> str | None:
     return name or None
 
 
-def password(value: str) -> str:
-    """Check a new password (NIST SP 800-63B: length and a list of common ones, no rules of composition).
-
-    :return: the password in Unicode's NFC, else as typed.
-    :raises FieldError: ``too_short``, ``too_long``, ``invalid_characters`` or ``too_common``.
-    """
-    value = normalization.nfc(value[: 4 * PASSWORD_MAX + 1])  # no code point in NFC was more than four
-    if len(value) < PASSWORD_MIN:
-        raise FieldError("too_short", f"A password has at least {PASSWORD_MIN} characters.")
-    if len(value) > PASSWORD_MAX:
-        raise FieldError("too_long", f"A password has at most {PASSWORD_MAX} characters.")
-    _require_storable(value)
-    if value.lower() in COMMON_PASSWORDS:
-        raise FieldError("too_common", "This password is among the most common ones; choose another.")
-    return value
-
-
 def password_hash(value: str) -> str:
     """Check an imported password hash: argon2, bcrypt, scrypt or pbkdf2, at a bounded cost.
 
@@ -233,7 +219,7 @@ def new_user(row: Mapping[str, object], *, now: datetime, text: bool = False) ->
     :raises ValidationFailed: with every problem of the row.
     """
     problems = [
-        FieldProblem(name, "unknown_field", "Users have no such field.")
+        unknown_field(name)
         for name in row.keys() - _KNOWN_FIELDS  # A row of a file has distinct names, a few at most.
     ]
     address = _text(row, "email", email, problems)
@@ -259,7 +245,17 @@ def new_user(row: Mapping[str, object], *, now: datetime, text: bool = False) ->
             problems.append(FieldProblem("username", error.type, str(error)))
     if problems or address is None or name is None:
         raise ValidationFailed(problems)
-    return NewUser(address, name, shown, secret, hashed, active is not False, superuser is True, created_at)
+    new = NewUser(address, name, shown, secret, hashed, active is not False, superuser is True, created_at)
+    new_passwords.require_impersonal(new.password, (new.username, new.email, new.full_name))
+    return new
+
+
+def unknown_field(name: str) -> FieldProblem:
+    """Return the problem of a field that users do not have; its name is in it only if it is fit to be repeated."""
+    if is_repeatable(name):
+        return FieldProblem(name, "unknown_field", "Users have no such field.")
+    message = "Users have no such field; its name is not repeated here, since it looks like data."
+    return FieldProblem("", "unknown_field", message)
 
 
 def _text(row: Mapping[str, object], name: str, check: Callable[[str], T | None], problems: list[FieldProblem]) -> T | None:

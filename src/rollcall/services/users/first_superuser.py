@@ -1,4 +1,10 @@
-"""The first superuser, made in the browser through a link that only the operator is shown, and that works once."""
+"""Create the first superuser in the browser, through a link that only the operator is shown and that works once.
+
+The link works until there is a superuser with a password. A superuser without one (imported, or synthetic) cannot log in,
+so the operator would be locked out by such a row. An inactive superuser with a password does close the link: it never
+changes, so whoever has kept it from the first start could come back through it whenever all superusers are inactive. The
+operator has ``users activate`` instead.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +38,15 @@ def is_link(secret_key: str, path: str) -> bool:
     return hmac.compare_digest(path.encode(), link_path(secret_key).encode())
 
 
+def closed_by(session: Session) -> User | None:
+    """Return a superuser with a password, who closes the link: an active one if there is one. None: the link works."""
+    found = select(User).where(User.is_superuser, User.password_hash.is_not(None))
+    return session.scalars(found.order_by(User.is_active.desc(), User.id).limit(1)).one_or_none()
+
+
 def is_needed(session: Session) -> bool:
-    """Whether nobody is a superuser, active or not."""
-    return not session.scalars(select(select(User.id).where(User.is_superuser).exists())).one()
+    """Return whether no superuser has a password."""
+    return closed_by(session) is None
 
 
 def create(session: Session, new: NewUser, now: datetime) -> User:

@@ -12,6 +12,7 @@ from rollcall.errors import AccessDenied, FieldProblem, LastSuperuser, Validatio
 from rollcall.models import User
 from rollcall.services.identity import passwords
 from rollcall.services.identity.accounts import Identity
+from rollcall.services.users.new_passwords import require_impersonal
 
 MISSING_PASSWORD = FieldProblem(
     "current_password", "missing", "Enter your current password to change your password or your e-mail address."
@@ -41,6 +42,14 @@ def require_allowed(by: Identity, user_id: int, wanted: Mapping[str, Any]) -> No
     """:raises AccessDenied: plain users may change themselves alone, and neither ``is_active`` nor ``is_superuser``."""
     if not by.user.is_superuser and (by.user.id != user_id or wanted.keys() & {"is_active", "is_superuser"}):
         raise AccessDenied
+
+
+def require_impersonal_password(session: Session, user_id: int, wanted: Mapping[str, Any]) -> None:
+    """:raises ValidationFailed: the new password in ``wanted`` is made of the user's names, as stored or as wanted."""
+    names = select(User.username, User.email, User.full_name).where(User.id == user_id)
+    stored = session.execute(names).mappings().one_or_none()
+    if stored is not None:
+        require_impersonal(wanted["password"], [wanted.get(name, value) for name, value in stored.items()])
 
 
 def require_version(user: User, versions: Container[str] | None) -> None:
