@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 from dataclasses import fields
@@ -11,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import servers
-from rollcall.settings import Settings, SettingsError
+from rollcall.settings import SECRETS, Settings, SettingsError
 
-SECRET = "k" * 40
+SECRET = "mE8gq_Zb3xW-7nVf1sKu9TdLh5Ra2YcP"
 PRODUCTION = {"ROLLCALL_ENV": "production", "DATABASE_URL": "postgresql://db/rollcall", "SECRET_KEY": SECRET}
 
 DEFAULTS = {
@@ -114,6 +115,95 @@ def test_state_folder_follows_xdg_for_ordinary_users_and_the_system_for_root(mon
     assert Settings.from_environ({"XDG_STATE_HOME": "/home/ann/state"}).home == Path("/var/lib/rollcall")
 
 
+def test_white_space_around_values_is_dropped():
+    padded = {name: f" \t{value}\r\n" for name, value in PRODUCTION.items()} | {"ROLLCALL_POOL_SIZE": " 9 ", "REDIS_URL": " "}
+    settings = Settings.from_environ(padded)
+    assert (settings.environment, settings.database_url, settings.secret_key) == tuple(PRODUCTION.values())
+    assert (settings.pool_size, settings.cache_redis_url) == (9, None)
+
+
+# Files
+
+
+GIVEN = [
+    ("DATABASE_URL", "postgresql://u:hunter2@db/r", "database_url"),
+    ("REDIS_URL", "redis://:hunter2@cache", "cache_redis_url"),
+    ("SECRET_KEY", SECRET, "secret_key"),
+    ("ROLLCALL_METRICS_TOKEN", "scrape-with-this-token", "metrics_token"),
+]
+
+
+def test_every_secret_is_tested():
+    assert {name for name, *_ in GIVEN} == set(SECRETS)
+
+
+@pytest.mark.parametrize(("name", "value", "field"), GIVEN)
+def test_secret_may_be_given_as_a_file(tmp_path, name, value, field):
+    file = tmp_path / "secret"
+    file.write_text(f"{value}\n")
+    assert getattr(Settings.from_environ({f"{name}_FILE": f" {file} "}), field) == value
+
+
+@pytest.mark.parametrize(("name", "value", "field"), GIVEN)
+def test_secret_is_given_once(tmp_path, name, value, field):
+    file = tmp_path / "secret"
+    file.write_text(value)
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ({name: value, f"{name}_FILE": str(file)})
+    assert raised.value.problems == [f"{name} and {name}_FILE are both set, but only one of them may be."]
+
+
+@pytest.mark.parametrize(
+    ("content", "allowed"),
+    [
+        (None, "the path of a file that can be read (No such file or directory)"),
+        (b"", "the path of a file with 1 to 65536 bytes"),
+        (b" \n", "the path of a file with 1 to 65536 bytes"),
+        (b"hunter2" * 10_000, "the path of a file with 1 to 65536 bytes"),
+        (b"hunter2\xff", "the path of a text file in UTF-8"),
+    ],
+)
+def test_unusable_file_is_named_without_its_content(tmp_path, content, allowed):
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ(PRODUCTION | {"SECRET_KEY": "", "SECRET_KEY_FILE": str(file)})
+    assert raised.value.problems == [f"SECRET_KEY_FILE is {str(file)!r}, but must be {allowed}."]
+
+
+def test_what_is_wrong_in_a_file_is_said_of_the_setting_without_its_content(tmp_path):
+    file = tmp_path / "secret"
+    file.write_text("hunter2")
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ({"SECRET_KEY_FILE": str(file), "DATABASE_URL_FILE": str(file)})
+    assert [problem.split()[0] for problem in raised.value.problems] == ["DATABASE_URL", "SECRET_KEY"]
+    assert "hunter2" not in str(raised.value)
+
+
+# Secrets that are easy to guess
+
+
+GUESSABLE = ["k" * 40, "ab" * 20, "0123456789abcdef" * 2, "abcdefghijklmnopqrstuvwxyz0123456789", "changeme" * 4, "0" * 31 + "1"]
+
+
+@pytest.mark.parametrize("secret", GUESSABLE)
+def test_production_refuses_a_secret_that_is_easy_to_guess(secret):
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ(PRODUCTION | {"SECRET_KEY": secret})
+    [problem] = raised.value.problems
+    assert problem.startswith("SECRET_KEY is easy to guess")
+    assert secret not in problem
+    assert Settings.from_environ({"SECRET_KEY": secret}).secret_key == secret
+
+
+@pytest.mark.parametrize("make", [lambda: secrets.token_hex(16), secrets.token_urlsafe, lambda: f"{secrets.randbits(128):040}"])
+def test_production_takes_random_secrets(make):
+    for _ in range(200):
+        secret = make()
+        assert Settings.from_environ(PRODUCTION | {"SECRET_KEY": secret}).secret_key == secret
+
+
 def test_settings_are_frozen():
     with pytest.raises(AttributeError):
         Settings().pool_size = 9
@@ -141,6 +231,11 @@ BAD = [
     ("WEB_CONCURRENCY", "0", "a whole number from 1 to 256"),
     ("ROLLCALL_CORS_ORIGINS", "*", "a comma-separated list of origins such as https://example.org"),
     ("ROLLCALL_CORS_ORIGINS", "https://a.example/path", "a comma-separated list of origins such as https://example.org"),
+    ("ROLLCALL_CORS_ORIGINS", "https://*.example.org", "a comma-separated list of origins such as https://example.org"),
+    ("ROLLCALL_CORS_ORIGINS", "https://.*", "a comma-separated list of origins such as https://example.org"),
+    ("ROLLCALL_CORS_ORIGINS", "https://a$", "a comma-separated list of origins such as https://example.org"),
+    ("ROLLCALL_CORS_ORIGINS", "https://u:p@a.example", "a comma-separated list of origins such as https://example.org"),
+    ("ROLLCALL_CORS_ORIGINS", "https://bücher.example", "a comma-separated list of origins such as https://example.org"),
     ("ROLLCALL_CORS_ORIGINS", "https://[", "a comma-separated list of origins such as https://example.org"),
     ("ROLLCALL_CORS_ORIGINS", "https://a.example:port", "a comma-separated list of origins such as https://example.org"),
     ("ROLLCALL_HOME", "relative/folder", "an absolute path"),

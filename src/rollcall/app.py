@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -63,7 +64,8 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = runtime.utc_n
         CORS(
             app,
             resources=r"/api/*",
-            origins=list(settings.cors_origins),
+            # Compiled here, or the library might take one for a regular expression of its own.
+            origins=[re.compile(re.escape(origin) + r"\Z") for origin in settings.cors_origins],
             always_send=False,  # nothing to whoever names no origin
             expose_headers=["X-Request-ID", "Link", "Location", "Retry-After"],
         )

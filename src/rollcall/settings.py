@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg2
 from psycopg2.extensions import parse_dsn
@@ -19,6 +20,12 @@ from redis.connection import parse_url
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
+
+# Each may be given as the path of a file, by the same name with _FILE: an environment is easily seen, and so are its secrets.
+SECRETS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ROLLCALL_METRICS_TOKEN")
+_FILE_MAX = 65_536  # bytes
+_FEWEST_CHARACTERS = 6  # different ones in a random secret
 
 
 class SettingsError(Exception):
@@ -63,7 +70,7 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
-        """Build the settings from environment variables; an empty variable counts as unset.
+        """Build the settings from environment variables, without the white space around them. An empty one counts as unset.
 
         :param environ: usually ``os.environ``.
         :raises SettingsError: naming every variable that is missing or wrong, at once.
@@ -96,8 +103,12 @@ class Settings:
             read.problems += [
                 f"{name} is required when ROLLCALL_ENV is production."
                 for name in ("DATABASE_URL", "SECRET_KEY")
-                if not environ.get(name)
+                if not read.is_given(name)
             ]
+            if settings.secret_key and _is_guessable(settings.secret_key):
+                read.problems.append(
+                    "SECRET_KEY is easy to guess, but must be random, such as the output of: openssl rand -hex 32"
+                )
         if read.problems:
             raise SettingsError(read.problems)
         return settings
@@ -107,21 +118,46 @@ class _Reader:
     """Reads typed values and gathers what is wrong, so that one start shows every mistake."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+        self._values = {name: value.strip() for name, value in environ.items()}
         self.problems: list[str] = []
+        for name in SECRETS:
+            if path := self._values.get(f"{name}_FILE"):
+                if self._values.get(name):
+                    self.problems.append(f"{name} and {name}_FILE are both set, but only one of them may be.")
+                else:
+                    self._values[name] = self._content(f"{name}_FILE", path)
+
+    def is_given(self, name: str) -> bool:
+        """Whether a variable is set, by itself or by a file."""
+        return bool(self._values.get(name) or self._values.get(f"{name}_FILE"))
+
+    def _content(self, name: str, path: str) -> str:
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123  (a path with a NUL is a ValueError here)
+                content = file.read(_FILE_MAX + 1)
+            text = content.decode("utf-8").strip()
+        except OSError as error:
+            self._refuse(name, repr(path), f"the path of a file that can be read ({error.strerror})")
+        except ValueError:  # not UTF-8, or NUL in the path; its text may hold the content
+            self._refuse(name, repr(path), "the path of a text file in UTF-8")
+        else:
+            if text and len(content) <= _FILE_MAX:
+                return text
+            self._refuse(name, repr(path), f"the path of a file with 1 to {_FILE_MAX} bytes")
+        return ""
 
     def _refuse(self, name: str, shown: str, allowed: str) -> None:
         self.problems.append(f"{name} is {shown}, but must be {allowed}.")
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
-        raw = self._environ.get(name) or default
+        raw = self._values.get(name) or default
         if raw not in allowed:
             self._refuse(name, repr(raw), " or ".join(allowed))
             return default
         return raw
 
     def switch(self, name: str, default: bool) -> bool:
-        raw = self._environ.get(name)
+        raw = self._values.get(name)
         if not raw:
             return default
         if raw.lower() not in _TRUE | _FALSE:
@@ -129,7 +165,7 @@ class _Reader:
         return raw.lower() in _TRUE
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
-        raw = self._environ.get(name)
+        raw = self._values.get(name)
         if not raw:
             return default
         # isdecimal() also takes other scripts' digits and int() also takes 1_000; len() keeps int() from huge text.
@@ -139,7 +175,7 @@ class _Reader:
         return int(raw)
 
     def decimal(self, name: str, default: float, low: float, high: float) -> float:
-        raw = self._environ.get(name)
+        raw = self._values.get(name)
         if not raw:
             return default
         try:
@@ -152,13 +188,13 @@ class _Reader:
         return value
 
     def secret(self, name: str, shortest: int) -> str | None:
-        raw = self._environ.get(name)
+        raw = self._values.get(name)
         if raw and len(raw) < shortest:
             self._refuse(name, f"a secret of {len(raw)} characters", f"at least {shortest} characters long")
         return raw or None
 
     def _url(self, name: str, schemes: tuple[str, ...], parse: Callable[[str], object]) -> str | None:
-        raw = self._environ.get(name)
+        raw = self._values.get(name)
         if not raw:
             return None
         scheme, _, rest = raw.partition("://")
@@ -183,14 +219,14 @@ class _Reader:
         return self._url(name, ("redis", "rediss", "unix"), parse_url)
 
     def origins(self, name: str) -> tuple[str, ...]:
-        origins = tuple(part.strip() for part in self._environ.get(name, "").split(",") if part.strip())
+        origins = tuple(part.strip().lower() for part in self._values.get(name, "").split(",") if part.strip())
         for origin in origins:
-            if not _is_origin(origin):
+            if not _ORIGIN.fullmatch(origin):  # scheme, host and port alone, as browsers send it (RFC 6454): no patterns
                 self._refuse(name, repr(origin), "a comma-separated list of origins such as https://example.org")
         return origins
 
     def home(self) -> Path:
-        raw = self._environ.get("ROLLCALL_HOME")
+        raw = self._values.get("ROLLCALL_HOME")
         if raw:
             try:
                 home = Path(raw).expanduser()
@@ -201,15 +237,13 @@ class _Reader:
             return home
         if os.geteuid() == 0:
             return Path("/var/lib/rollcall")
-        state = self._environ.get("XDG_STATE_HOME")
+        state = self._values.get("XDG_STATE_HOME")
         return (Path(state) if state else Path("~/.local/state").expanduser()) / "rollcall"
 
 
-def _is_origin(text: str) -> bool:
-    """Whether this is what a browser sends as its ``Origin`` (RFC 6454): scheme, host and port alone."""
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018  (raises ValueError where the port is no port)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and text == f"{parts.scheme}://{parts.netloc}"
+def _is_guessable(secret: str) -> bool:
+    """Whether a long secret is a short one in disguise: few characters, neighbours in the alphabet, repetition."""
+    codes = [ord(character) for character in secret]
+    neighbours = sum(abs(one - other) <= 1 for one, other in pairwise(codes))
+    repeated = any(secret[length:] == secret[:-length] for length in range(1, len(secret) // 4 + 1))
+    return len(set(secret)) < _FEWEST_CHARACTERS or 4 * neighbours >= 3 * len(secret) or repeated

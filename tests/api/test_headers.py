@@ -131,6 +131,14 @@ def test_other_origin_may_not(shared, origin):
     assert "Access-Control-Allow-Origin" not in shared.get("/api/v1/users", headers={"Origin": origin}).headers
 
 
+@pytest.mark.parametrize("origin", ["https://a.example", "https://[2001:db8::1]:8443"])
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("x", ""), ("", "x"), ("", ".evil.example")])
+def test_origins_are_compared_literally(make_app, origin, before, after):
+    client = make_app(cors_origins=("https://a.example", "https://[2001:db8::1]:8443")).test_client()
+    answer = client.get("/api/v1/users", headers={"Origin": before + origin + after})
+    assert answer.headers.get("Access-Control-Allow-Origin") == (None if before or after else origin)
+
+
 def test_pages_are_shared_with_no_origin(shared):
     assert "Access-Control-Allow-Origin" not in shared.get("/login", headers={"Origin": "https://a.example"}).headers
 

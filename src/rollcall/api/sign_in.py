@@ -23,16 +23,19 @@ def log_in(username: str, password: str, replaces: str | None = None) -> str:
     :raises InvalidCredentials, InactiveAccount: see ``accounts.log_in``.
     """
     device, now = client.device(), runtime.now()
-    attempt = None
-    if runtime.settings().rate_limit_enabled:
-        attempt = _count(attempts.find_account(session(), username, device.network, now))
+    if not runtime.settings().rate_limit_enabled:
+        with transaction() as work:
+            token = accounts.log_in(work, username, password, device=device, now=now, lifetime=lifetime())
+            accounts.end_token(work, replaces)
+        return token
+    account, user = attempts.find_account(session(), username, device.network, now)
+    attempt = _count(account)
     with transaction() as work:
-        token = accounts.log_in(work, username, password, device=device, now=now, lifetime=lifetime())
+        token = accounts.open_session(work, user, password, device=device, now=now, lifetime=lifetime())
         accounts.end_token(work, replaces)
-        if attempt is not None:
-            attempts.succeed(work, attempt, now)
-    if attempt is not None:
-        rate_limit.tell(attempts.PER_WINDOW, attempt.remaining + 1, attempt.resets_at)
+        attempts.remember(work, account, now)
+    attempts.take_back(session(), attempt, passed=True)
+    rate_limit.tell(attempts.PER_WINDOW, attempt.remaining + 1, attempt.resets_at)
     return token
 
 
@@ -59,10 +62,10 @@ def own_password(changes: Mapping[str, Any], user_id: int, own_id: int) -> Itera
             yield
         except RollcallError as error:
             if not _may_be_wrong_password(error):
-                attempts.take_back(session(), attempt)
+                attempts.take_back(session(), attempt, passed=False)
             raise
         # Without a reset of the counters: a change that needs no password passes with any, and would undo the failures before.
-        attempts.take_back(session(), attempt)
+        attempts.take_back(session(), attempt, passed=False)
 
 
 def _may_be_wrong_password(error: RollcallError) -> bool:
@@ -77,7 +80,7 @@ def guess_at_link() -> None:
     :raises TooManyFailures: there were too many.
     """
     if runtime.settings().rate_limit_enabled:
-        _count(Account(None, "set-up link", client.device().network, known=False))
+        _count(Account(None, "set-up link", client.device().network))
 
 
 def _count(account: Account) -> Attempt:

@@ -61,7 +61,11 @@ def rows(session: Session, statement: Statement, **values: Any) -> list[tuple[An
     engine = session.get_bind()
     assert isinstance(engine, Engine)  # noqa: S101  (what our sessions are bound to)
     if session.in_transaction():
-        return _read(engine, session.connection().connection.dbapi_connection, statement, values)
+        in_use = session.connection().connection
+        driver: Any = in_use.dbapi_connection
+        # An error would end a transaction; where statements stand alone, there is none.
+        known = in_use.info.setdefault(_PREPARED, set()) if driver.autocommit else None
+        return _read(engine, driver, statement, values, known)
     try:
         pooled = engine.raw_connection()
     except psycopg2.Error as error:

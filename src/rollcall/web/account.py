@@ -54,7 +54,7 @@ def set_up(token: str) -> Response:
             name, password = new.username, new.password
             device, now = client.device(), runtime.now()
             opened = accounts.log_in(work, name, password, device=device, now=now, lifetime=sign_in.lifetime())
-            attempts.remember(work, user.id, device.network, now)
+            attempts.remember(work, attempts.own_account(work, user.id, device.network, now), now)
     except (ValidationFailed, Conflict) as error:
         return form.refuse(error).page("setup.html")
     access.open_session(opened)

@@ -7,8 +7,9 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from rollcall.errors import InactiveAccount, InvalidCredentials, InvalidToken, SessionNotFound
@@ -40,6 +41,17 @@ def named(name: str) -> ColumnElement[bool]:
     return key == name_key(normalization.name(name))
 
 
+def look_up(session: Session, username: str, *columns: Any) -> Row[Any] | None:
+    """Return the id, the password hash and ``is_active`` of the user that a log-in names, and further columns.
+
+    :return: ``None`` if nobody has this username or e-mail address.
+    """
+    if not can_be_stored(username):
+        return None
+    query = select(User.id, User.password_hash, User.is_active, *columns)
+    return session.execute(query.where(named(username))).one_or_none()
+
+
 def log_in(session: Session, username: str, password: str, *, device: Device, now: datetime, lifetime: timedelta) -> str:
     """Check a password and open a session.
 
@@ -53,9 +65,14 @@ def log_in(session: Session, username: str, password: str, *, device: Device, no
     :raises InvalidCredentials: unknown name or wrong password.
     :raises InactiveAccount: the right password of a deactivated user.
     """
-    user = None
-    if can_be_stored(username):
-        user = session.execute(select(User.id, User.password_hash, User.is_active).where(named(username))).one_or_none()
+    user = look_up(session, username)
+    return open_session(session, user, password, device=device, now=now, lifetime=lifetime)
+
+
+def open_session(
+    session: Session, user: Row[Any] | None, password: str, *, device: Device, now: datetime, lifetime: timedelta
+) -> str:
+    """Check the password of a user who was looked up already: the rest of :func:`log_in`."""
     verdict = passwords.verify(password, user.password_hash if user else None)
     if user is None or not verdict.ok:
         raise InvalidCredentials

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import exists, select, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
 from rollcall.errors import TooManyFailures
@@ -33,6 +33,8 @@ IN_A_ROW: Final = 100
 IN_A_ROW_LAPSES: Final = timedelta(days=1)
 """How long after the last failure the count of an account begins anew, so that nobody is locked out for good."""
 KNOWN_FOR: Final = timedelta(days=30)
+_SEEN_WITHIN: Final = timedelta(days=1)
+"""How exactly it is kept when a network was seen last, so that most log-ins have nothing to remember."""
 
 # Counters are locked in the order of their kinds by everyone, so that nobody waits for each other.
 _NETWORK, _PAIR, _ACCOUNT = 1, 2, 3
@@ -45,13 +47,17 @@ class Account:
     :ivar user_id: ``None`` where there is no such user.
     :ivar key: the same for a user's username and e-mail address.
     :ivar network: the client's network; ``None`` if it has no address.
-    :ivar known: whether the user has logged in from this network lately.
+    :ivar seen_at: when the user last logged in from this network, to a day; ``None`` if not within ``KNOWN_FOR``.
     """
 
     user_id: int | None
     key: str
     network: str | None
-    known: bool
+    seen_at: datetime | None = None
+
+    @property
+    def known(self) -> bool:
+        return self.seen_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +75,26 @@ class Attempt:
     resets_at: datetime
 
 
-def find_account(session: Session, username: str, network: str | None, now: datetime) -> Account:
-    """Find the account that a log-in names by username or e-mail address."""
-    found = None
-    if accounts.can_be_stored(username):
-        known = _known(network, now)
-        found = session.execute(select(User.id, known).where(accounts.named(username))).one_or_none()
-    if found is None:
-        return Account(None, f"nobody {normalization.name(username[: accounts.NAME_MAX + 1]).casefold()}", network, known=False)
-    return Account(found[0], f"user {found[0]}", network, known=found[1])
+def find_account(session: Session, username: str, network: str | None, now: datetime) -> tuple[Account, Row[Any] | None]:
+    """Find the account that a log-in names by username or e-mail address.
+
+    :return: the account, and what ``accounts.open_session`` needs of the user.
+    """
+    user = accounts.look_up(session, username, _seen_at(network, now).label("seen_at"))
+    if user is None:
+        return Account(None, f"nobody {normalization.name(username[: accounts.NAME_MAX + 1]).casefold()}", network), None
+    return Account(user.id, f"user {user.id}", network, user.seen_at), user
 
 
 def own_account(session: Session, user_id: int, network: str | None, now: datetime) -> Account:
     """Return the account of a user who is logged in already, and types the current password again."""
-    known = session.scalars(select(_known(network, now)).where(User.id == user_id)).one_or_none()
-    return Account(user_id, f"user {user_id}", network, known=bool(known))
+    seen_at = session.scalars(select(_seen_at(network, now)).where(User.id == user_id)).one_or_none()
+    return Account(user_id, f"user {user_id}", network, seen_at)
 
 
-def _known(network: str | None, now: datetime) -> Any:
-    seen = (LoginNetwork.user_id == User.id, LoginNetwork.network == network, LoginNetwork.seen_at > now - KNOWN_FOR)
-    return exists().where(*seen)
+def _seen_at(network: str | None, now: datetime) -> Any:
+    seen = select(LoginNetwork.seen_at).where(LoginNetwork.user_id == User.id, LoginNetwork.network == network)
+    return seen.where(LoginNetwork.seen_at > now - KNOWN_FOR - _SEEN_WITHIN).scalar_subquery()
 
 
 _COUNTED = """
@@ -160,51 +166,57 @@ def _refusal(session: Session, keys: dict[str, bytes], now: datetime, *, pair: b
     return TooManyFailures(limit, None if account_full else WINDOW, ends or latest)
 
 
-_TAKEN_BACK = """
+_TAKE_BACK = reading.Statement(
+    text("""
     WITH mine AS (
         SELECT key FROM login_failures WHERE key IN (:network, :pair, :account) ORDER BY kind FOR UPDATE
     ), taken_back AS (
         UPDATE login_failures AS kept
-        SET failures = CASE WHEN :passed AND kind > 1 THEN 0 ELSE greatest(failures - 1, 0) END
+        SET failures = CASE WHEN CAST(:passed AS boolean) AND kind > 1 THEN 0 ELSE greatest(failures - 1, 0) END
         FROM mine WHERE kept.key = mine.key
         RETURNING kept.key
     )
-"""
-_TAKE_BACK = text(f"{_TAKEN_BACK} SELECT count(*) FROM taken_back")  # noqa: S608  (made of constants)
-_SUCCEED = text(f"""{_TAKEN_BACK}, remembered AS (
-        INSERT INTO login_networks (user_id, network, seen_at)
-        SELECT :user_id, CAST(:client AS cidr), :now WHERE :client IS NOT NULL AND (SELECT count(*) FROM taken_back) >= 0
+    SELECT count(*) FROM taken_back
+    """),
+    prepared=True,
+)
+
+
+def take_back(session: Session, attempt: Attempt, *, passed: bool) -> None:
+    """Take a try back that did not fail.
+
+    The session has to be one whose statements stand alone.
+
+    :param passed: the password was right, which begins the counts of the account anew.
+    """
+    keys = _counted_by(attempt, also={"account"} if passed else ())
+    reading.rows(session, _TAKE_BACK, **keys, passed=passed)
+
+
+_REMEMBER = text("""
+    WITH remembered AS (
+        INSERT INTO login_networks (user_id, network, seen_at) VALUES (:user_id, CAST(:network AS cidr), :now)
         ON CONFLICT (user_id, network) DO UPDATE SET seen_at = excluded.seen_at
         RETURNING user_id
     )
-    DELETE FROM login_networks WHERE (SELECT count(*) FROM remembered) >= 0 AND (user_id, network) IN (
-        SELECT user_id, network FROM login_networks WHERE seen_at <= :forgotten
-        AND (user_id, network) IS DISTINCT FROM (:user_id, CAST(:client AS cidr))
+    DELETE FROM login_networks WHERE (SELECT count(*) FROM remembered) > 0 AND (user_id, network) IN (
+        SELECT user_id, network FROM login_networks
+        WHERE seen_at <= :forgotten AND (user_id, network) IS DISTINCT FROM (:user_id, CAST(:network AS cidr))
         ORDER BY seen_at LIMIT 10 FOR UPDATE SKIP LOCKED)
-""")  # noqa: S608  (made of constants)
+""")
 
 
-def succeed(session: Session, attempt: Attempt, now: datetime) -> None:
-    """Take a try back whose password was right, begin the account's counts anew, and remember the network. The caller commits."""
-    account = attempt.account
-    values = {"passed": True, "user_id": account.user_id, "client": account.network, "now": now, "forgotten": now - KNOWN_FOR}
-    session.execute(_SUCCEED, _counted_by(attempt, also={"account"}) | values)
-
-
-def take_back(session: Session, attempt: Attempt) -> None:
-    """Take a try back that did not fail, without any further effect."""
-    session.execute(_TAKE_BACK, _counted_by(attempt) | {"passed": False})
+def remember(session: Session, account: Account, now: datetime) -> None:
+    """Remember that a user has logged in from a network. The caller commits."""
+    if account.network is None or (account.seen_at is not None and account.seen_at > now - _SEEN_WITHIN):
+        return
+    forgotten = now - KNOWN_FOR - _SEEN_WITHIN
+    values = {"user_id": account.user_id, "network": account.network, "now": now, "forgotten": forgotten}
+    session.execute(_REMEMBER, values)
 
 
 def _counted_by(attempt: Attempt, also: Iterable[str] = ()) -> dict[str, bytes]:
     return {name: b"" if name in attempt.full.difference(also) else key for name, key in _keys(attempt.account).items()}
-
-
-def remember(session: Session, user_id: int, network: str | None, now: datetime) -> None:
-    """Remember that a user has logged in from a network, where no try was counted. The caller commits."""
-    if network is not None:
-        session.merge(LoginNetwork(user_id=user_id, network=network, seen_at=now))
-        session.flush()
 
 
 def _keys(account: Account) -> dict[str, bytes]:
