@@ -123,7 +123,7 @@ def test_one_bad_row_of_many_stops_all(run: Run, write: Write, session: Session)
     rows[9_998] = "user9999@b.de,user 9999"
     result = run(write("users.csv", "email,username\n" + "\n".join(rows)))
     assert result.exit_code == 1
-    assert result.stdout == "line 10000: username: A username has only letters A-Z and a-z, digits, '_' and '-'.\n"
+    assert result.stdout == "line 10000: username: A username has only letters A-Z and a-z, digits, '.', '_' and '-'.\n"
     assert result.stderr == "Error: Nothing was imported: 1 problem.\n"
     assert count(session) == 0
 
@@ -138,7 +138,7 @@ def test_every_bad_row_is_named(run: Run, write: Write, make_user: Callable[...,
         "line 5: email: This e-mail address is already in use.",
         "line 5: username: This username is already in use.",
         "line 6: email: This is not a valid e-mail address. An email address must have an @-sign.",
-        "line 6: username: A username has at least 3 characters.",
+        "line 6: username: A username has at least 2 characters.",
         "line 7: This row has 3 cells, the first row has 2.",
     ]
     assert result.exit_code == 1

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from facts import NOON, PASSWORD
-from rollcall.errors import AccessDenied, NamesTaken, LastSuperuser, UserNotFound, ValidationFailed
+from rollcall.errors import AccessDenied, LastSuperuser, NamesTaken, UserNotFound, ValidationFailed
 from rollcall.models import User, UserChange, UserRecord
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.users import directory, history

@@ -23,7 +23,8 @@ from rollcall.services.normalization import is_storable
 TOKEN_BYTES = 32
 # Expired sessions are removed at log-in, a few at a time, so that no job is needed for it.
 _SWEEP_AT_MOST = 100
-_NAME_MAX = 254
+# As typed: a code point in NFC may have been four, and an address has 254.
+_NAME_MAX = 4 * 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def tried(session: Session, username: str) -> str:
     :param username: the username, or the e-mail address, of a user or of nobody.
     """
     found = session.scalars(select(User.id).where(named(username))).one_or_none() if _can_be_stored(username) else None
-    return f"nobody {normalization.name(username[: _NAME_MAX + 1]).casefold()}" if found is None else f"user {found}"
+    return f"nobody {normalization.name(username[:_NAME_MAX]).casefold()}" if found is None else f"user {found}"
 
 
 def log_in(session: Session, username: str, password: str, *, device: Device, now: datetime, lifetime: timedelta) -> str:
@@ -144,7 +145,7 @@ def end_sessions(session: Session, user_id: int, *, keep: int | None = None) -> 
 
 
 def _can_be_stored(name: str) -> bool:
-    return len(name) <= _NAME_MAX and is_storable(name)
+    return len(name.strip()) <= _NAME_MAX and is_storable(name)
 
 
 def _sweep(session: Session, now: datetime) -> None:
