@@ -59,7 +59,7 @@ def test_csv_becomes_users(run: Run, write: Write, session: Session) -> None:
     result = run(write("users.csv", content))
     assert (result.exit_code, result.output) == (0, "Imported 2 users.\n")
     ann, bob = users(session)
-    assert (ann.email, ann.username, ann.full_name) == ("Ann@Example.com", "Ann", "Ann Lee")
+    assert (ann.email, ann.username, ann.full_name) == ("Ann@example.com", "Ann", "Ann Lee")
     assert (ann.is_active, ann.is_superuser) == (False, True)
     assert (ann.created_at, ann.updated_at) == (datetime(2019, 12, 31, 22, tzinfo=UTC), NOON)
     assert (bob.full_name, bob.password_hash, bob.is_active, bob.is_superuser) == (None, None, True, False)
