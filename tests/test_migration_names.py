@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import flask_migrate
+import psycopg2
 import pytest
 from click import ClickException
 from sqlalchemy import text
@@ -90,15 +93,28 @@ def test_a_run_that_was_interrupted_before_the_change_is_done_again(before):
     assert "user_name_key" in dict(fetch(SCHEMA))["uq_users_email"]
 
 
-def test_connections_that_knew_the_narrow_column_go_on(before):
+def test_connections_of_the_previous_version_are_ended_while_they_are_idle(before):
     """A prepared statement does not survive another type of its result, and a worker keeps its connections."""
+    with db.engine.connect() as connection:
+        url = connection.connection.driver_connection.dsn
+    with closing(psycopg2.connect(url)) as worker:
+        worker.autocommit = True
+        flask_migrate.upgrade(revision="0013")
+        with pytest.raises(psycopg2.OperationalError), worker.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+
+def test_a_statement_that_was_prepared_before_goes_on(before):
+    flask_migrate.upgrade(revision="0013")
     add(("ann@example.org", "ann"))
     with db.session() as session:
         session.add(UserSession(user_id=1, token_hash=accounts._digest("token"), expires_at=NOON.replace(year=2100)))
         session.commit()
     client, headers = before.test_client(), {"Authorization": "Bearer token"}
     assert client.get("/api/v1/auth/me", headers=headers).status_code == 200
-    flask_migrate.upgrade(revision="0013")
+    with db.engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER user_search_text ON users"))
+        connection.execute(text("ALTER TABLE users ALTER full_name TYPE varchar(101)"))
     for _ in range(3):
         assert client.get("/api/v1/auth/me", headers=headers).status_code == 200
 
