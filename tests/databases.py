@@ -19,9 +19,12 @@ from rollcall.settings import Settings
 
 
 @contextmanager
-def application(settings: Settings, clock: Callable[[], datetime]) -> Iterator[Flask]:
-    """An application on a new, empty database, without tables yet; the database is gone afterwards."""
-    with contextmanager(servers._database_on)(str(settings.database_url)) as url:
+def application(settings: Settings, clock: Callable[[], datetime], options: str = "") -> Iterator[Flask]:
+    """An application on a new, empty database, without tables yet; the database is gone afterwards.
+
+    :param options: further ones of CREATE DATABASE: its encoding, its locale.
+    """
+    with contextmanager(servers._database_on)(str(settings.database_url), options) as url:
         app = create_app(replace(settings, database_url=url), clock)
         yield app
         with app.app_context():

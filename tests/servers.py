@@ -61,10 +61,10 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(home)
 
 
-def _database_on(url: str) -> Iterator[str]:
+def _database_on(url: str, options: str = "") -> Iterator[str]:
     name = f"rollcall_test_{secrets.token_hex(6)}"
     # From template0, which nobody can be connected to: an autovacuum of template1 would be in the way.
-    _execute(url, f"CREATE DATABASE {name} TEMPLATE template0")
+    _execute(url, f"CREATE DATABASE {name} TEMPLATE template0 {options}")
     try:
         yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
     finally:

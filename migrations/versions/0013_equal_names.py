@@ -116,7 +116,7 @@ WAIT = "1s"
 PATIENCE = 30
 OLDER = """
     SELECT count(*), count(pg_terminate_backend(pid)) FILTER (WHERE state = 'idle') FROM pg_stat_activity
-    WHERE datname = current_database() AND usename = current_user AND application_name = 'rollcall'
+    WHERE datname = current_database() AND usename = current_user AND application_name = current_setting('application_name')
       AND pid <> pg_backend_pid() AND backend_start < :changed
 """
 

@@ -67,7 +67,7 @@ BEGIN
             FROM unnest(string_to_array(domain, '.')) WITH ORDINALITY AS labels (label, place)
         );
     END IF;
-    RETURN normalize(translate(normalize(key), '{capitals}', '{small}'));
+    RETURN normalize(translate(lower(normalize(key) COLLATE "C"), '{capitals}', '{small}'));  -- K, the sign of the kelvin, is a K
 END $$;
 
 -- PostgreSQL writes the body of this one into the query that calls it, so most names cost no call.

@@ -26,7 +26,7 @@ def test_created_user_is_answered_and_found(as_root):
     assert made.status_code == 201
     assert made.headers["Location"] == f"/api/v1/users/{made.json['id']}"
     assert as_root.get(f"/users/{made.json['id']}").json == made.json
-    assert made.json["email"] == "Bob@Example.org"
+    assert made.json["email"] == "Bob@example.org"
 
 
 def test_answer_has_the_documented_fields_and_no_secret(as_root):
@@ -91,12 +91,12 @@ def test_unknown_field_is_refused(as_root, session, field):
         ("email", "a" * 64 + "@" + "b" * 60 + "." + "c" * 63 + "." + "d" * 63 + ".org", "too_long"),
         ("email", "bob\0@example.org", "invalid_characters"),
         ("username", ["bob"], "invalid_type"),
-        ("username", "ab", "too_short"),
-        ("username", "a" * 51, "too_long"),
+        ("username", "a", "too_short"),
+        ("username", "a" * 65, "too_long"),
         ("username", "bob smith", "invalid_characters"),
-        ("username", "bob\n", "invalid_characters"),
+        ("username", "bob\nb", "invalid_characters"),
         ("username", "bób", "invalid_characters"),
-        ("username", "bob@example.org", "invalid_characters"),
+        ("username", "eve@example.org", "not_own_address"),
         ("username", "b" * 1_000_000, "too_long"),
         ("full_name", 1.5, "invalid_type"),
         ("full_name", "x" * 101, "too_long"),

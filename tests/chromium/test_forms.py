@@ -44,7 +44,7 @@ def test_problems_are_beside_their_fields_and_in_a_summary_that_has_the_focus(ei
     expect(summary).to_be_focused()
     expect(summary.get_by_role("link")).to_have_count(3)
     expect(field(either, "Username")).to_have_accessible_description(
-        "A username has at least 3 characters. 3 to 50 letters, digits, _ and -."
+        "A username has at least 2 characters. 2 to 64 letters, digits, . _ and -, or the e-mail address."
     )
     assert field(either, "Username").get_attribute("aria-invalid") == "true"
     assert field(either, "Full name (optional)").get_attribute("aria-invalid") is None

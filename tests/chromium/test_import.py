@@ -80,7 +80,7 @@ def test_bad_rows_are_named_and_saved_and_imported_when_mended(importing: Page, 
     choose(importing, BAD)
     press(importing, "Check the file")
     expect(importing.get_by_role("heading", name="2 problems in 1 row")).to_be_focused()
-    expect(importing.get_by_role("row", name="3 username A username has at least 3 characters.")).to_be_visible()
+    expect(importing.get_by_role("row", name="3 username A username has at least 2 characters.")).to_be_visible()
     for name in ("one.csv", "two.csv"):  # the page stays, and with it the button
         with importing.expect_download() as download:
             press(importing, "Bad rows as CSV")
@@ -98,7 +98,7 @@ def test_without_a_script_bad_rows_are_named_and_saved(plain_page: Page) -> None
     plain_page.goto(PATH)
     choose(plain_page, BAD)
     press(plain_page, "Check the file")
-    expect(plain_page.get_by_role("row", name="3 username A username has at least 3 characters.")).to_be_visible()
+    expect(plain_page.get_by_role("row", name="3 username A username has at least 2 characters.")).to_be_visible()
     choose(plain_page, BAD)
     with plain_page.expect_download() as download:
         press(plain_page, "Bad rows as CSV")

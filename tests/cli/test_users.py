@@ -56,7 +56,8 @@ def test_what_is_missing_is_asked_for_until_it_is_valid(run: Run, session: Sessi
 @pytest.mark.parametrize(
     ("username", "email", "password", "sentence"),
     [
-        ("ro", "root@example.org", "correct horse", "A username has at least 3 characters."),
+        ("r", "root@example.org", "correct horse", "A username has at least 2 characters."),
+        ("x@y.org", "root@example.org", "correct horse", "A username with an @ has to be the user's own e-mail address."),
         ("root", "root", "correct horse", "This is not a valid e-mail address. An email address must have an @-sign."),
         ("root", "root@example.org", "short", "A password has at least 8 characters."),
         ("root", "root@example.org", "password123", "This password is among the most common ones; choose another."),

@@ -105,7 +105,7 @@ def test_every_bad_row_is_named(root_browser: Browser, names: Callable[[], list[
     assert page.status == 422
     assert problems(page) == [
         ["3", "email", "This is not a valid e-mail address. An email address must have an @-sign."],
-        ["3", "username", "A username has at least 3 characters."],
+        ["3", "username", "A username has at least 2 characters."],
         ["4", "username", "Line 2 has this username, too."],
         ["5", "email", "This e-mail address is already in use."],
         ["6", "", "This row has 4 cells, the first row has 3."],

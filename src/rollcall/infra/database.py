@@ -107,7 +107,7 @@ def require_utf8(connection: Any) -> None:
         connection.close()
         raise UnsuitableDatabase(
             f"The database {name} has the encoding {encoding}, but Rollcall needs UTF8. An administrator can make one: "
-            f"CREATE DATABASE rollcall ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0."
+            f"CREATE DATABASE rollcall ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0;"
         )
 
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 import psycopg2
-from psycopg2.errors import DuplicatePreparedStatement, InvalidSqlStatementName
+from psycopg2.errors import DuplicatePreparedStatement, FeatureNotSupported, InvalidSqlStatementName
 from psycopg2.extensions import AsIs
 from sqlalchemy import Engine, Select, TextClause
 from sqlalchemy.dialects.postgresql.psycopg2 import dialect
@@ -110,4 +110,8 @@ def _execute(cursor: Any, statement: Statement, name: str, parameters: dict[str,
         cursor.execute(statement.execution, parameters)
     except InvalidSqlStatementName:  # a pooler has handed on a connection that does not know it
         prepared.discard(name)
+        cursor.execute(statement.sql, parameters)
+    except FeatureNotSupported:  # "cached plan must not change result type": a migration has changed a column's type
+        prepared.discard(name)
+        cursor.execute(f"DEALLOCATE {name}")
         cursor.execute(statement.sql, parameters)

@@ -7,7 +7,7 @@ from rollcall.api.schemas.base import Schema
 
 class ErrorDetailSchema(Schema):
     type = ma.fields.String(metadata={"description": "A stable code.", "examples": ["too_short"]})
-    message = ma.fields.String(metadata={"examples": ["A username has at least 3 characters."]})
+    message = ma.fields.String(metadata={"examples": ["A username has at least 2 characters."]})
     field = ma.fields.String(metadata={"examples": ["body.username"]})
 
 

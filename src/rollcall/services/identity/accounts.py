@@ -24,7 +24,8 @@ from rollcall.services.normalization import is_storable
 TOKEN_BYTES = 32
 # Expired sessions are removed at log-in, a few at a time, so that no job is needed for it.
 _SWEEP_AT_MOST = 100
-NAME_MAX = 254
+# As typed: a code point in NFC may have been four, and an address has 254.
+NAME_MAX = 4 * 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ def end_sessions(session: Session, user_id: int, *, keep: int | None = None) -> 
 
 def can_be_stored(name: str) -> bool:
     """Whether a name could be a user's; any other one cannot even be looked up."""
-    return len(name) <= NAME_MAX and is_storable(name)
+    return len(name.strip()) <= NAME_MAX and is_storable(name)
 
 
 def _sweep(session: Session, now: datetime) -> None:

@@ -82,7 +82,7 @@ def find_account(session: Session, username: str, network: str | None, now: date
     """
     user = accounts.look_up(session, username, _seen_at(network, now).label("seen_at"))
     if user is None:
-        return Account(None, f"nobody {normalization.name(username[: accounts.NAME_MAX + 1]).casefold()}", network), None
+        return Account(None, f"nobody {normalization.name(username[: accounts.NAME_MAX]).casefold()}", network), None
     return Account(user.id, f"user {user.id}", network, user.seen_at), user
 
 
