@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from browser import PASSWORD, Browser, Page
 from facts import NOON
 from rollcall.models import RECORD, User, UserRecord
+from rollcall.services.events import trail
 from rollcall.services.identity.accounts import Identity
-from rollcall.services.users import directory, history
+from rollcall.services.users import directory
 
 NEW_PASSWORD = "another-good-password"
 
@@ -63,7 +64,8 @@ def test_changes_read_as_sentences_the_newest_first(
     change(ann, username="ann", is_superuser=False, password=PASSWORD, current_password=NEW_PASSWORD)
     page = root_browser.open(f"/dashboard/users/{ann.id}")
     assert lately(page) == [
-        "anna set a new password, changed the username from anna to ann and made this user a plain user, 2 days ago",
+        "anna set a new password, 2 days ago",
+        "anna changed the username from anna to ann and made this user a plain user, 2 days ago",
         "root changed the username from ann to anna and made this user a superuser, 2 days ago",
         "The operator activated this user, 2 days ago",
         "root deactivated this user, 2 days ago",
@@ -94,7 +96,7 @@ def test_who_made_a_change_and_is_deleted_is_still_named(
 ) -> None:
     other = make_user(username="other", is_superuser=True)
     change(other, full_name="Ann")
-    directory.delete_user(session, other.id)
+    directory.delete_user(session, other.id, NOON)
     session.commit()
     assert lately(root_browser.open(f"/dashboard/users/{ann.id}"))[0].startswith("other changed the full name")
     assert lately(ann_browser.open("/profile"))[0].startswith("A superuser changed the full name")
@@ -109,7 +111,7 @@ def test_the_pages_record_what_is_done_on_them(root_browser: Browser, ann_browse
     root_browser.press(root_browser.open(f"{user}/password"), "Set the password", **new)
     root_browser.press(root_browser.open(f"{user}/deactivate"), "Deactivate anna")
     root_browser.press(root_browser.open(user), "Activate")
-    recorded = [(entry.by_username, entry.changes) for entry in history.recent(session, ann.id)]
+    recorded = [(entry.by_username, entry.changes) for entry in trail.recent(session, ann.id)]
     assert recorded == [
         ("root", {"is_active": [False, True]}),
         ("root", {"is_active": [True, False]}),

@@ -7,13 +7,14 @@ from typing import Any
 
 from flask import jsonify
 
-from rollcall.api import access, client
+from rollcall.api import access, client, log_ins
 from rollcall.api.blueprint import Blueprint
+from rollcall.api.client import transaction
 from rollcall.api.schemas.auth import CredentialsSchema, LogoutQuerySchema, TokenSchema
 from rollcall.api.schemas.users import RegistrationSchema, UserSchema, represented
 from rollcall.errors import RegistrationClosed
 from rollcall.infra import rate_limit, runtime
-from rollcall.infra.database import session, transaction
+from rollcall.infra.database import session
 from rollcall.models import User
 from rollcall.services.identity import accounts
 from rollcall.services.users import directory
@@ -53,7 +54,8 @@ def log_in(credentials: dict[str, str]) -> dict[str, Any]:
     """
     lifetime = timedelta(minutes=runtime.settings().session_minutes)
     account = accounts.tried(session(), credentials["username"])
-    with rate_limit.per_account_tried(rate_limit.LOG_IN_LIMIT, "login", account), transaction() as work:
+    limit = rate_limit.per_account_tried(rate_limit.LOG_IN_LIMIT, "login", account)
+    with log_ins.recorded(credentials["username"]), limit, transaction() as work:
         token = accounts.log_in(work, **credentials, device=client.device(), now=runtime.now(), lifetime=lifetime)
     return {"access_token": token, "token_type": "bearer", "expires_in": int(lifetime.total_seconds())}
 
@@ -66,7 +68,7 @@ def log_in(credentials: dict[str, str]) -> dict[str, Any]:
 def log_out(query: dict[str, bool]) -> None:
     """End this session, or all of the user's"""
     with transaction() as work:
-        accounts.log_out(work, access.identity(), everywhere=query["all"])
+        accounts.log_out(work, access.identity(), runtime.now(), everywhere=query["all"])
 
 
 @blueprint.get("/me")

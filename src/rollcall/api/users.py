@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import Response, jsonify, url_for
 
 from rollcall.api import access, paging
 from rollcall.api.blueprint import Blueprint
+from rollcall.api.client import transaction
 from rollcall.api.schemas.users import (
     BulkUserSchema,
     ExportQuerySchema,
@@ -19,7 +21,7 @@ from rollcall.api.schemas.users import (
     represented,
 )
 from rollcall.infra import deadline, rate_limit, runtime
-from rollcall.infra.database import session, stream_rows, transaction
+from rollcall.infra.database import session, stream_rows
 from rollcall.models import User
 from rollcall.services.search import user_search
 from rollcall.services.transfer import exports
@@ -80,7 +82,10 @@ def create_users(rows: list[NewUser]) -> Any:
 @deadline.limit(times=20)
 def export_users(query: dict[str, Any]) -> Response:
     """Export every user that matches the list's filters"""
-    rows = stream_rows(user_search.exported(session(), paging.user_filter(query)))
+    chosen = paging.user_filter(query)
+    with transaction() as work:
+        exports.record(work, query["format"], runtime.now(), asdict(chosen))
+    rows = stream_rows(user_search.exported(session(), chosen))
     chunks = exports.export_rows(rows, query["format"])
     return deadline.stream(chunks, content_type=exports.CONTENT_TYPES[query["format"]])
 
@@ -122,4 +127,4 @@ def change_user(changes: dict[str, Any], user_id: int) -> User:
 def delete_user(user_id: int) -> None:
     """Delete a user"""
     with transaction() as work:
-        directory.delete_user(work, user_id)
+        directory.delete_user(work, user_id, runtime.now())

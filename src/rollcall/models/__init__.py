@@ -2,10 +2,11 @@
 
 from .base import Base
 from .change import UserChange
+from .event import SecurityEvent
 from .import_run import ImportRun
 from .session import UserSession
 from .tally import user_tally, user_tally_deltas, user_tally_totals
 from .user import RECORD, User, UserRecord
 
-__all__ = ["RECORD", "Base", "ImportRun", "User", "UserChange", "UserRecord", "UserSession"]
+__all__ = ["RECORD", "Base", "ImportRun", "SecurityEvent", "User", "UserChange", "UserRecord", "UserSession"]
 __all__ += ["user_tally", "user_tally_deltas", "user_tally_totals"]

@@ -9,14 +9,16 @@ from flask import abort, current_app, flash, redirect, request, url_for
 from flask import session as cookie
 from werkzeug import Response
 
-from rollcall.api import client
+from rollcall.api import client, log_ins
+from rollcall.api.client import transaction
 from rollcall.api.schemas.auth import CredentialsSchema
 from rollcall.api.schemas.users import RegistrationSchema, UserChangeSchema
 from rollcall.errors import Conflict, InactiveAccount, InvalidCredentials, SetUpAlready, ValidationFailed
 from rollcall.infra import rate_limit, runtime
-from rollcall.infra.database import session, transaction
+from rollcall.infra.database import session
+from rollcall.services.events import trail
 from rollcall.services.identity import accounts
-from rollcall.services.users import directory, first_superuser, history
+from rollcall.services.users import directory, first_superuser
 from rollcall.web import access, sessions
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
@@ -80,7 +82,8 @@ def log_in() -> Response:
     try:
         given = form.load(CredentialsSchema())
         account = accounts.tried(session(), given["username"])
-        with rate_limit.per_account_tried(rate_limit.LOG_IN_LIMIT, "login", account), transaction() as work:
+        limit = rate_limit.per_account_tried(rate_limit.LOG_IN_LIMIT, "login", account)
+        with log_ins.recorded(given["username"]), limit, transaction() as work:
             opened = accounts.log_in(work, **given, device=client.device(), now=runtime.now(), lifetime=_lifetime())
     except (ValidationFailed, InvalidCredentials, InactiveAccount) as error:
         return form.refuse(error).page("login.html", next=target)
@@ -97,7 +100,7 @@ def _lifetime() -> timedelta:
 def log_out() -> Response:
     """End this session."""
     with transaction() as work:
-        accounts.log_out(work, access.identity())
+        accounts.log_out(work, access.identity(), runtime.now())
     cookie.clear()
     flash("You are logged out.")
     return redirect(url_for(".log_in_form"))
@@ -154,7 +157,7 @@ def change_own_password() -> Response:
 def end_other_sessions() -> Response:
     """End all of one's own sessions but this one."""
     with transaction() as work:
-        accounts.end_sessions(work, access.identity().user.id, keep=access.identity().session_id)
+        accounts.end_other_sessions(work, access.identity().user, runtime.now(), keep=access.identity().session_id)
     flash("You are logged out everywhere else.")
     return redirect(url_for(".profile"))
 
@@ -168,6 +171,6 @@ def _profile_context() -> dict[str, Any]:
     me = access.identity()
     return {
         "person": me.user,
-        "changes": history.recent(session(), me.user.id),
+        "changes": trail.recent(session(), me.user.id),
         **sessions.listed(me.user.id),
     }

@@ -30,11 +30,12 @@ def _deactivate(session: Session, person: User, by: Identity) -> None:
 
 
 def _delete(session: Session, person: User, _by: Identity) -> None:
-    directory.delete_user(session, person.id)
+    directory.delete_user(session, person.id, runtime.now())
 
 
 def _end_sessions(session: Session, person: User, by: Identity) -> None:
-    accounts.end_sessions(session, person.id, keep=by.session_id if by.user.id == person.id else None)
+    keep = by.session_id if by.user.id == person.id else None
+    accounts.end_other_sessions(session, person, runtime.now(), keep=keep)
 
 
 def _ended(sessions: int) -> list[str]:

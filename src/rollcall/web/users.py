@@ -7,13 +7,15 @@ from typing import Any
 from flask import flash, make_response, redirect, render_template, request, url_for
 from werkzeug import Response
 
+from rollcall.api.client import transaction
 from rollcall.api.schemas.users import NewUserSchema, UserChangeSchema
 from rollcall.errors import Conflict, LastSuperuser, ValidationFailed
 from rollcall.infra import runtime
-from rollcall.infra.database import session, transaction
+from rollcall.infra.database import session
 from rollcall.models import User
+from rollcall.services.events import trail
 from rollcall.services.identity import accounts
-from rollcall.services.users import directory, history
+from rollcall.services.users import directory
 from rollcall.web import access, sessions, undo
 from rollcall.web.actions import ACTIONS
 from rollcall.web.blueprint import blueprint
@@ -59,7 +61,7 @@ def create_user() -> Response:
 @access.superuser
 def show_user(user_id: int) -> Response:
     """One user: details, account, sessions, what changed lately."""
-    context = _context(user_id) | {"changes": history.recent(session(), user_id)}
+    context = _context(user_id) | {"changes": trail.recent(session(), user_id)}
     person: User = context["person"]
     names = ("email", "username", "full_name", "is_superuser")
     return Form({name: getattr(person, name) for name in names}).page("user.html", **context)
@@ -75,7 +77,7 @@ def change_user(user_id: int) -> Response:
         with transaction() as work:
             changed = directory.change_user(work, user_id, changes, access.identity(), runtime.now())
     except (ValidationFailed, Conflict) as error:
-        return form.refuse(error).page("user.html", changes=history.recent(session(), user_id), **_context(user_id))
+        return form.refuse(error).page("user.html", changes=trail.recent(session(), user_id), **_context(user_id))
     flash(f"{changed.username} is saved.")
     return redirect(url_for(".show_user", user_id=user_id))
 

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from rollcall.errors import AccessDenied, FieldProblem, ValidationFailed
 from rollcall.models import ImportRun
+from rollcall.services.events.origin import Origin
 from rollcall.services.transfer import imports
 from rollcall.services.transfer.imports import ImportReport
 from rollcall.services.transfer.row_files import FileFormat
@@ -125,12 +126,14 @@ def perform(
     *,
     clock: Callable[[], datetime],
     check: Callable[[], None],
+    origin: Origin,
 ) -> ImportReport | None:
     """Import a file that was checked, unless that has been done, or is being done, already.
 
     :param connection: the import's own; the lock of this run stays with it until it ends.
     :param aside: another one, which commits each statement, for the signs of progress.
     :param run: what ``require`` has found for this very file.
+    :param origin: who imports it, for the trail.
     :param check: called often; what it raises (the deadline) ends the import, and nothing is written.
     :return: what has become of it, or ``None`` where this run is somebody else's to finish, or finished.
     """
@@ -154,6 +157,8 @@ def perform(
         progress=_Signs(aside, run),
         check=check,
         before_commit=finish,
+        origin=origin,
+        way="page",
     )
     if report.problem_count:
         aside.execute(_REFUSED, {"run": run.id, "error": _why(report), "now": clock()})

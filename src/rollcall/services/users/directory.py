@@ -26,10 +26,11 @@ from rollcall.errors import (
 )
 from rollcall.infra import reading
 from rollcall.models import RECORD, User, UserRecord
+from rollcall.services.events import recording
+from rollcall.services.events.kinds import Kind
 from rollcall.services.identity import accounts, passwords
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.normalization import is_storable
-from rollcall.services.users import history
 from rollcall.services.users.fields import NewUser
 
 # Any number that no other user of advisory locks in this database takes.
@@ -94,7 +95,9 @@ def create_user(session: Session, new: NewUser, now: datetime) -> User:
 
     :raises EmailTaken, UsernameTaken: by the unique index's verdict, so also of two requests at once.
     """
-    return _insert(session, [_row(new, now, new.password and passwords.hash_password(new.password))])[0]
+    user = _insert(session, [_row(new, now, new.password and passwords.hash_password(new.password))])[0]
+    recording.record(session, Kind.USER_CREATED, now, user, recording.created(user))
+    return user
 
 
 def create_users(session: Session, new: Sequence[NewUser], now: datetime, check: Callable[[], None]) -> list[User]:
@@ -111,7 +114,7 @@ def create_users(session: Session, new: Sequence[NewUser], now: datetime, check:
     hashes = iter(passwords.hash_many([user.password for user in new if user.password], check=check))
     rows = [_row(user, now, next(hashes) if user.password else None) for user in new]
     try:
-        return _insert_all(session, rows, check)
+        users = _insert_all(session, rows, check)
     except Conflict:
         problems = [
             FieldProblem(f"{row.row}.{row.field}", "duplicate" if row.duplicate else "taken", _conflict_message(row))
@@ -121,13 +124,16 @@ def create_users(session: Session, new: Sequence[NewUser], now: datetime, check:
         ]
         # None is left where the other party has gone again in this moment: the caller may repeat.
         raise RowsConflict(problems) from None
+    changes = {"way": "bulk", "created": len(users), "superusers": sum(user.is_superuser for user in users)}
+    recording.record(session, Kind.USERS_IMPORTED, now, changes=changes, subject_ids=[user.id for user in users])
+    return users
 
 
 def change_user(session: Session, user_id: int, changes: Mapping[str, Any], by: Identity | None, now: datetime) -> User:
     """Change some fields of a user. The caller commits.
 
     Deactivation and a new password end the user's sessions; a new password keeps the session that made it. What is changed
-    is recorded (``history``).
+    is recorded (``services/events``).
 
     :param changes: valid values by field name, and ``current_password`` where a user changes the own password.
     :param by: who asks; ``None``: the operator, at the command line.
@@ -154,7 +160,7 @@ def change_user(session: Session, user_id: int, changes: Mapping[str, Any], by: 
     if changed.get("is_active") is False or changed.get("is_superuser") is False:
         _keep_a_superuser(session, user)
     # Before the fields change: it reads what they were.
-    history.record(session, [user_id], history.described(user, changed), by, now)
+    recording.record_change(session, now, user, recording.described(user, changed), by=by.user if by else None)
     for field, value in changed.items():
         setattr(user, field, value)
     user.updated_at = now
@@ -164,7 +170,7 @@ def change_user(session: Session, user_id: int, changes: Mapping[str, Any], by: 
     return user
 
 
-def delete_user(session: Session, user_id: int) -> None:
+def delete_user(session: Session, user_id: int, now: datetime) -> None:
     """Delete a user and with it the user's sessions. The caller commits.
 
     :raises UserNotFound: there is none with this id.
@@ -173,6 +179,7 @@ def delete_user(session: Session, user_id: int) -> None:
     lock_superusers(session)
     user = _locked(session, user_id)
     _keep_a_superuser(session, user)
+    recording.record(session, Kind.USER_DELETED, now, user, recording.deleted(user))
     session.delete(user)
     session.flush()
 

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from rollcall.errors import SetUpAlready
 from rollcall.models import User
+from rollcall.services.events import recording
+from rollcall.services.events.kinds import Kind
 from rollcall.services.users import directory
 from rollcall.services.users.fields import NewUser
 
@@ -45,4 +47,6 @@ def create(session: Session, new: NewUser, now: datetime) -> User:
     directory.lock_superusers(session)
     if not is_needed(session):
         raise SetUpAlready
-    return directory.create_user(session, replace(new, is_active=True, is_superuser=True), now)
+    user = directory.create_user(session, replace(new, is_active=True, is_superuser=True), now)
+    recording.record(session, Kind.SUPERUSER_SET_UP, now, user)
+    return user
