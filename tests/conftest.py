@@ -24,7 +24,6 @@ from rollcall.models import User, UserSession
 from rollcall.services.identity import accounts
 from rollcall.settings import Settings
 
-
 # Only the partitions that have rows: to truncate all of them would take longer than most tests.
 _FORGET_EVENTS = text("""
     DO $$
