@@ -17,7 +17,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import stream_encode_multipart
 
 from browser import Browser, Page
-from rollcall.models import ImportRun, User
+from rollcall.models import ImportRun, SecurityEvent, User
 from rollcall.services.identity import passwords
 
 PATH = "/dashboard/users/import"
@@ -441,3 +441,12 @@ def test_one_connection_is_enough(make_app: Callable[..., Flask], root: User, si
     with browser.client.session_transaction() as cookie:
         cookie["token"] = sign_in(root)["Authorization"].removeprefix("Bearer ")
     assert "2 users created." in check_and_import(browser, GOOD).text
+
+
+def test_an_import_is_one_security_event_and_a_check_is_none(root_browser: Browser, session: Session) -> None:
+    check(root_browser, GOOD)
+    assert session.scalars(select(SecurityEvent)).all() == []
+    check_and_import(root_browser, GOOD)
+    [event] = session.scalars(select(SecurityEvent))
+    assert (event.type, event.actor_username, event.address) == ("users_imported", "root", "127.0.0.1")
+    assert event.changes == {"way": "page", "created": 2, "superusers": 0}
