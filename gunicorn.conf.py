@@ -50,7 +50,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_folder)
 from prometheus_client import multiprocess  # noqa: E402
 
 from rollcall.errors import UnsuitableDatabase  # noqa: E402
-from rollcall.infra import database, deadline  # noqa: E402
+from rollcall.infra import database, deadline, logs  # noqa: E402
 from rollcall.infra.deadline.client import bound_listener  # noqa: E402
 from rollcall.infra.worker import WORKER_GRACE, DeadlineWorker  # noqa: E402
 
@@ -77,7 +77,11 @@ logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "rollcall.infra.request_id.LogFilter"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s [%(process)d] [%(request_id)s] %(name)s: %(message)s"}},
+    "formatters": {
+        "line": logs.formatter(
+            _settings.log_format, "%(asctime)s %(levelname)s [%(process)d] [%(request_id)s] %(name)s: %(message)s"
+        )
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"level": "INFO", "handlers": ["stderr"]},
     "loggers": {

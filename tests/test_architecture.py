@@ -101,3 +101,10 @@ def test_every_module_says_why_it_exists_and_stays_short():
 def test_nothing_is_faked_but_time():
     fakes = [path for path in (ROOT / "tests").rglob("*.py") if "unittest" + ".mock" in path.read_text()]
     assert fakes == []
+
+
+def test_edges_open_the_unit_of_work_that_tells_where_its_events_come_from():
+    for path in [*(ROOT / "src/rollcall/api").rglob("*.py"), *(ROOT / "src/rollcall/web").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "rollcall.infra.database":
+                assert "transaction" not in {name.name for name in node.names}, path

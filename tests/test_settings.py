@@ -36,6 +36,8 @@ DEFAULTS = {
     "session_minutes": 720,
     "cors_origins": (),
     "metrics_token": None,
+    "log_format": "text",
+    "events_days": 400,
 }
 
 
@@ -79,6 +81,8 @@ def test_workers_by_default_are_two_per_core_and_one_but_nine_at_most():
         ("ROLLCALL_SESSION_MINUTES", "15", "session_minutes", 15),
         ("ROLLCALL_CORS_ORIGINS", "https://a.example, http://b.example:81,", "cors_origins", ("https://a.example", "http://b.example:81")),
         ("ROLLCALL_METRICS_TOKEN", "t" * 16, "metrics_token", "t" * 16),
+        ("ROLLCALL_LOG_FORMAT", "json", "log_format", "json"),
+        ("ROLLCALL_EVENTS_DAYS", "30", "events_days", 30),
         ("WEB_CONCURRENCY", "4", "web_concurrency", 4),
         ("ROLLCALL_HOME", "/srv/state", "home", Path("/srv/state")),
     ],

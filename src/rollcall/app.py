@@ -52,7 +52,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = runtime.utc_n
         COMPRESS_STREAMING_ENDPOINT_CONDITIONAL=["web.static"],  # else a compressed file is never a 304
     )
     runtime.init_app(app, settings, clock)
-    logs.init_app()
+    logs.init_app(settings.log_format)
 
     # What these add to an answer is added in the reverse order: the last one here is the first after the view.
     metrics.init_app(app)

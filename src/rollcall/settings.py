@@ -61,6 +61,8 @@ class Settings:
     session_minutes: int = 720
     cors_origins: tuple[str, ...] = ()
     metrics_token: str | None = None
+    log_format: str = "text"
+    events_days: int = 400
     web_concurrency: int = 2
     home: Path = Path("/var/lib/rollcall")
 
@@ -96,6 +98,8 @@ class Settings:
             session_minutes=read.integer("ROLLCALL_SESSION_MINUTES", cls.session_minutes, 1, 525_600),
             cors_origins=read.origins("ROLLCALL_CORS_ORIGINS"),
             metrics_token=read.secret("ROLLCALL_METRICS_TOKEN", 16),
+            log_format=read.choice("ROLLCALL_LOG_FORMAT", cls.log_format, ("text", "json")),
+            events_days=read.integer("ROLLCALL_EVENTS_DAYS", cls.events_days, 1, 36_500),
             web_concurrency=read.integer("WEB_CONCURRENCY", min(2 * (os.cpu_count() or 1) + 1, 9), 1, 256),
             home=read.home(),
         )

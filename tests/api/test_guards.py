@@ -51,6 +51,8 @@ CONTRACT = {
     ("PATCH", "/users/1"): "self_or_superuser",
     ("DELETE", "/users/1"): "superuser",
     ("GET", "/users/export"): "superuser",
+    ("GET", "/users/1/changes"): "superuser",
+    ("GET", "/events"): "superuser",
     ("GET", "/dashboard/stats"): "superuser",
     ("GET", "/dashboard/signups"): "superuser",
     ("GET", "/metrics/database"): "superuser",

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from answers import refused
 from facts import PASSWORD
 from rollcall.models import UserSession
-from rollcall.services.users import history
+from rollcall.services.events import trail
 
 NEW_PASSWORD = "another-fine-passphrase"
 
@@ -30,7 +30,7 @@ def logged_in(nobody, ann, session):
 
 def recorded(session, user):
     session.rollback()
-    return [(entry.by_username, entry.changes) for entry in history.recent(session, user.id)]
+    return [(entry.by_username, entry.changes) for entry in trail.recent(session, user.id)]
 
 
 def test_session_knows_its_address_and_its_program(logged_in):
@@ -107,10 +107,10 @@ def test_refused_change_records_nothing(as_ann, ann, root, session, body, status
     assert recorded(session, ann) == []
 
 
-def test_user_who_was_changed_can_be_deleted(as_root, ann, session):
+def test_changes_outlive_their_user(as_root, ann, session):
     as_root.patch(f"/users/{ann.id}", json={"full_name": "X"})
     assert as_root.delete(f"/users/{ann.id}").status_code == 204
-    assert recorded(session, ann) == []
+    assert recorded(session, ann) == [("root", {"full_name": ["Ann Lee", "X"]})]
 
 
 def test_answers_tell_nothing_of_it(as_root, ann):

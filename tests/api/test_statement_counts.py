@@ -19,24 +19,21 @@ ENDPOINTS = [
     ("GET", "/api/v1/users?page=2&size=5", None, 3),
     ("GET", "/api/v1/users?search=mail", None, 2),  # the page with its total
     ("GET", "/api/v1/users?search=mail&sort_by=username", None, 3),  # some or all who match, the page
-    ("POST", "/api/v1/users", BOB, 3),  # the caller again, locked; the row
-    ("POST", "/api/v1/users/bulk", ROWS, 5),  # the caller, twice; a savepoint, the rows, its release
-    ("GET", "/api/v1/users/export?format=csv", None, 2),
-    ("GET", "/api/v1/users/export?format=ndjson&search=mail", None, 3),  # the plan tells how to look up who matches
+    ("POST", "/api/v1/users", BOB, 4),  # the caller again, locked; the row, the event
+    ("POST", "/api/v1/users/bulk", ROWS, 6),  # the caller, twice; a savepoint, the rows, its release; the event
+    ("GET", "/api/v1/users/export?format=csv", None, 3),  # the event comes first
+    ("GET", "/api/v1/users/export?format=ndjson&search=mail", None, 4),  # the plan tells how to look up who matches
     ("GET", "/api/v1/users/{ann}", None, 2),
-    (
-        "PATCH",
-        "/api/v1/users/{ann}",
-        {"full_name": "New"},
-        6,
-    ),  # three locks; what is recorded; the change
+    ("PATCH", "/api/v1/users/{ann}", {"full_name": "New"}, 6),  # three locks; the event; the change
     ("PATCH", "/api/v1/users/{ann}", {"full_name": "Ann Lee"}, 4),  # as it is already
     ("PATCH", "/api/v1/users/{ann}", {"is_active": False}, 7),  # and the sessions
-    ("DELETE", "/api/v1/users/{ann}", None, 5),
+    ("DELETE", "/api/v1/users/{ann}", None, 6),
     ("GET", "/api/v1/auth/me", None, 1),
-    ("POST", "/api/v1/auth/logout", None, 3),
-    ("POST", "/api/v1/auth/register", BOB, 1),
-    ("POST", "/api/v1/auth/login", LOGIN, 3),  # hash; session; sweep. With limits: test_attempts
+    ("POST", "/api/v1/auth/logout", None, 4),
+    ("POST", "/api/v1/auth/register", BOB, 2),
+    ("POST", "/api/v1/auth/login", LOGIN, 4),  # hash; session; event; sweep. With limits: test_attempts
+    ("GET", "/api/v1/events?user_id={ann}", None, 2),
+    ("GET", "/api/v1/users/{ann}/changes", None, 3),  # nothing was changed: is there such a user?
     ("GET", "/api/v1/dashboard/stats", None, 2),  # without the cache; a hit asks for nothing but who asks
     ("GET", "/api/v1/dashboard/signups?days=366", None, 2),
     ("GET", "/api/v1/metrics/database", None, 1),

@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 
 from facts import NOON
 from rollcall.models import User, UserSession
+from rollcall.services.events import trail
 from rollcall.services.identity import passwords
-from rollcall.services.users import history
 from threads import wait_until_blocked
 
 NEW = ["create-superuser", "--username", "root", "--email", "root@example.org"]
@@ -94,7 +94,7 @@ def test_what_the_operator_changes_is_recorded_without_a_name(run: Run, session:
     for command in ("deactivate", "activate", "activate", "promote"):
         run(command, "ann")
     session.rollback()
-    recorded = [(entry.by_user_id, entry.by_username, entry.changes) for entry in history.recent(session, ann.id)]
+    recorded = [(entry.by_user_id, entry.by_username, entry.changes) for entry in trail.recent(session, ann.id)]
     assert recorded == [
         (None, None, {"is_superuser": [False, True]}),
         (None, None, {"is_active": [False, True]}),

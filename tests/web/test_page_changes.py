@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from browser import PASSWORD, Browser, Page
 from facts import NOON
 from rollcall.models import User
+from rollcall.services.events import trail
 from rollcall.services.identity.accounts import Identity
-from rollcall.services.users import directory, history
+from rollcall.services.users import directory
 
 NEW_PASSWORD = "another-good-password"
 
@@ -57,7 +58,8 @@ def test_changes_read_as_sentences_the_newest_first(
     change(ann, username="ann", is_superuser=False, password=PASSWORD, current_password=NEW_PASSWORD)
     page = root_browser.open(f"/dashboard/users/{ann.id}")
     assert lately(page) == [
-        "anna set a new password, changed the username from anna to ann and made this user a plain user, 2 days ago",
+        "anna set a new password, 2 days ago",
+        "anna changed the username from anna to ann and made this user a plain user, 2 days ago",
         "root changed the username from ann to anna and made this user a superuser, 2 days ago",
         "The operator activated this user, 2 days ago",
         "root deactivated this user, 2 days ago",
@@ -103,7 +105,7 @@ def test_the_pages_record_what_is_done_on_them(root_browser: Browser, ann_browse
     root_browser.press(root_browser.open(f"{user}/password"), "Set the password", **new)
     root_browser.press(root_browser.open(f"{user}/deactivate"), "Deactivate anna")
     root_browser.press(root_browser.open(user), "Activate")
-    recorded = [(entry.by_username, entry.changes) for entry in history.recent(session, ann.id)]
+    recorded = [(entry.by_username, entry.changes) for entry in trail.recent(session, ann.id)]
     assert recorded == [
         ("root", {"is_active": [False, True]}),
         ("root", {"is_active": [True, False]}),

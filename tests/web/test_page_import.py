@@ -17,7 +17,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import stream_encode_multipart
 
 from browser import Browser, Page
-from rollcall.models import ImportRun, User
+from rollcall.models import ImportRun, SecurityEvent, User
 from rollcall.services.identity import passwords
 
 PATH = "/dashboard/users/import"
@@ -458,3 +458,12 @@ def test_a_hash_in_a_wrong_column_does_not_come_back(root_browser: Browser) -> N
     hashed = "5k+/jO/chcIPtjyfreC/JRurwCoyhhMhtAuuuHjMXipq0kT82khrdD7H1cGIUXNUK97fpyfGuCs4C4ULus3tgA=="
     page = send(root_browser, "bad-rows", f"email,username,full_name\nnobody,ann,{hashed}\n")
     assert _bad_rows(page)[1][2:] == ["nobody", "ann", ""]
+
+
+def test_an_import_is_one_security_event_and_a_check_is_none(root_browser: Browser, session: Session) -> None:
+    check(root_browser, GOOD)
+    assert session.scalars(select(SecurityEvent)).all() == []
+    check_and_import(root_browser, GOOD)
+    [event] = session.scalars(select(SecurityEvent))
+    assert (event.type, event.actor_username, event.address) == ("users_imported", "root", "127.0.0.1")
+    assert event.changes == {"way": "page", "created": 2, "superusers": 0}

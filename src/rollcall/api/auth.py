@@ -6,12 +6,12 @@ from typing import Any
 
 from rollcall.api import access, sign_in
 from rollcall.api.blueprint import Blueprint
+from rollcall.api.client import transaction
 from rollcall.api.schemas.auth import CredentialsSchema, LogoutQuerySchema, TokenSchema
 from rollcall.api.schemas.users import RegistrationSchema, UserSchema
 from rollcall.api.versions import ETAG, versioned
 from rollcall.errors import RegistrationClosed
 from rollcall.infra import rate_limit, runtime
-from rollcall.infra.database import transaction
 from rollcall.models import User
 from rollcall.services.identity import accounts, rights
 from rollcall.services.users import directory
@@ -63,7 +63,7 @@ def log_out(query: dict[str, bool]) -> None:
     me = access.identity()
     with transaction() as work:
         rights.confirm(work, me, runtime.now(), target=me.user.id)
-        accounts.log_out(work, me, everywhere=query["all"])
+        accounts.log_out(work, me, runtime.now(), everywhere=query["all"])
 
 
 @blueprint.get("/me")

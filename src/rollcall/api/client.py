@@ -1,9 +1,15 @@
-"""What a request tells of the client that sends it; for the pages as well."""
+"""What a request tells of the client that sends it, and the unit of work that carries this on; for the pages as well."""
 
 from __future__ import annotations
 
-from flask import request
+from contextlib import AbstractContextManager
 
+from flask import g, request
+from sqlalchemy.orm import Session
+
+from rollcall.infra import request_id, runtime
+from rollcall.services.events import unit
+from rollcall.services.events.origin import Actor, Origin
 from rollcall.services.identity.devices import Device
 
 
@@ -15,3 +21,17 @@ def device() -> Device:
     """
     sent = request.headers.get("User-Agent", "").encode("latin-1", "replace")
     return Device.seen(request.remote_addr, sent.decode("utf-8", "replace"))
+
+
+def origin() -> Origin:
+    """The caller, where it is known by now, and the client, as security events tell them."""
+    known, seen = g.get("identity"), device()
+    return Origin(Actor.of(known.user if known else None), seen.address, seen.user_agent, request_id.current())
+
+
+def transaction() -> AbstractContextManager[Session]:
+    """The unit of work of this request; its security events name the request's origin.
+
+    Every route that writes opens this one, and not the bare transaction of ``infra/database``.
+    """
+    return unit.transaction(origin(), runtime.now(), runtime.settings().events_days)

@@ -12,6 +12,7 @@ from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException
 
 from rollcall import errors
+from rollcall.api import log_ins
 from rollcall.errors import FieldProblem
 from rollcall.infra import deadline, metrics, request_id
 from rollcall.infra.deadline import TimedOut
@@ -98,6 +99,7 @@ def init_app(app: Flask, render_page: Renderer, wants_page: Callable[[], bool]) 
             log.error("unexpected error", exc_info=error)
         if answer.status == 429:
             metrics.REFUSALS.labels(metrics.route()).inc()
+            log_ins.note_refusal()
         return render_page(answer) if wants_page() else envelope(answer)
 
     for kind in (errors.RollcallError, HTTPException, Exception):

@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
 import rollcall
-from rollcall.api import access, auth, dashboard, health, metrics, users
+from rollcall.api import access, auth, dashboard, events, health, metrics, users
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.schemas.base import Choice, Flag, Number, Text
 from rollcall.api.schemas.errors import ErrorSchema
@@ -64,7 +64,7 @@ def init_app(app: Flask) -> None:
     api.register_converter(UserIdConverter, _describe_user_id)
     for kind, base in ((Text, fields.String), (Choice, fields.String), (Flag, fields.Boolean), (Number, fields.Integer)):
         api.register_field(kind, base)
-    for module in (auth, users, dashboard, metrics, health):
+    for module in (auth, users, events, dashboard, metrics, health):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(_docs)
 

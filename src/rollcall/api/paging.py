@@ -24,6 +24,9 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from rollcall.errors import FieldProblem, ValidationFailed
+from rollcall.services.events import trail
+from rollcall.services.events.shape import represented
+from rollcall.services.events.trail import EventFilter
 from rollcall.services.search import user_search
 from rollcall.services.search.user_search import Position, UserFilter
 
@@ -60,6 +63,28 @@ def user_page(session: Session, query: Mapping[str, Any]) -> tuple[dict[str, Any
         "prev_cursor": previous,
     }
     return body, _links(following, previous)
+
+
+def event_page(session: Session, query: Mapping[str, Any], chosen: EventFilter) -> tuple[dict[str, Any], dict[str, str]]:
+    """A page of events: body and headers.
+
+    :raises ValidationFailed: ``cursor`` is not one of ours, or belongs to another filter.
+    """
+    position = _opened(query["cursor"], chosen) if "cursor" in query else None
+    events, after = trail.page(session, chosen, position, query["size"])
+    following = _sealed([after.at.isoformat(), after.id, repr(chosen)]) if after else None
+    body = {"items": [represented(event) for event in events], "size": query["size"], "next_cursor": following}
+    return body, _links(following, None)
+
+
+def _opened(cursor: str, chosen: EventFilter) -> trail.Position:
+    try:
+        at, event_id, fingerprint = _unsealed(cursor)
+    except ValueError:
+        raise _refuse("invalid_cursor", "This is not a cursor that this service has given out.") from None
+    if fingerprint != repr(chosen):
+        raise _refuse("invalid_cursor", "This cursor belongs to another filter or order.")
+    return trail.Position(datetime.fromisoformat(at), event_id)
 
 
 def _links(following: str | None, previous: str | None) -> dict[str, str]:

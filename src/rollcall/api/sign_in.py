@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from rollcall.api import client
+from rollcall.api import client, log_ins
+from rollcall.api.client import transaction
 from rollcall.errors import DatabaseUnavailable, RollcallError, TooManyFailures, ValidationFailed
 from rollcall.infra import rate_limit, runtime
-from rollcall.infra.database import session, transaction
+from rollcall.infra.database import session
 from rollcall.services.identity import accounts, attempts
 from rollcall.services.identity.attempts import Account, Attempt
 
@@ -22,6 +23,11 @@ def log_in(username: str, password: str, replaces: str | None = None) -> str:
     :raises TooManyFailures: before the password is looked at.
     :raises InvalidCredentials, InactiveAccount: see ``accounts.log_in``.
     """
+    with log_ins.recorded(username):
+        return _log_in(username, password, replaces)
+
+
+def _log_in(username: str, password: str, replaces: str | None) -> str:
     device, now = client.device(), runtime.now()
     if not runtime.settings().rate_limit_enabled:
         with transaction() as work:

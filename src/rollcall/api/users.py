@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import Response, jsonify, url_for
 
 from rollcall.api import access, paging, sign_in
 from rollcall.api.blueprint import Blueprint
+from rollcall.api.client import transaction
 from rollcall.api.schemas.users import (
     BulkUserSchema,
     ExportQuerySchema,
@@ -20,7 +22,7 @@ from rollcall.api.schemas.users import (
 )
 from rollcall.api.versions import ETAG, IF_MATCH, required_versions, versioned
 from rollcall.infra import deadline, rate_limit, runtime
-from rollcall.infra.database import session, stream_rows, transaction
+from rollcall.infra.database import session, stream_rows
 from rollcall.services.search import user_search
 from rollcall.services.transfer import exports
 from rollcall.services.users import directory
@@ -84,7 +86,10 @@ def create_users(rows: list[NewUser]) -> Any:
 @deadline.limit(times=20)
 def export_users(query: dict[str, Any]) -> Response:
     """Export every user that matches the list's filters"""
-    rows = stream_rows(user_search.exported(session(), paging.user_filter(query)))
+    chosen = paging.user_filter(query)
+    with transaction() as work:
+        exports.record(work, query["format"], runtime.now(), asdict(chosen))
+    rows = stream_rows(user_search.exported(session(), chosen))
     chunks = exports.export_rows(rows, query["format"])
     return deadline.stream(chunks, content_type=exports.CONTENT_TYPES[query["format"]])
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from flask import Flask
 
 from rollcall.cli.embedded import embedded
+from rollcall.cli.events import events
 from rollcall.cli.setup import setup_link
 from rollcall.cli.statistics import stats
 from rollcall.cli.users import users
 
 
 def init_app(app: Flask) -> None:
-    """Add ``flask users …`` and ``flask stats …``."""
+    """Add ``flask users …``, ``flask stats …``, ``flask events …`` and the others."""
     app.cli.add_command(setup_link)
-    for group in (users, stats, embedded):
+    for group in (users, stats, events, embedded):
         app.cli.add_command(group)

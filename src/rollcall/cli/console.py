@@ -6,7 +6,7 @@ import errno
 import select
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 import click
@@ -15,9 +15,13 @@ from flask.cli import AppGroup
 from psycopg2 import extensions
 from psycopg2.errorcodes import QUERY_CANCELED, UNDEFINED_TABLE
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from rollcall import errors
+from rollcall.infra import runtime
 from rollcall.infra.embedded import EmbeddedError
+from rollcall.services.events import unit
+from rollcall.services.events.origin import OPERATOR
 
 SHOWN_AT_MOST: Final = 200
 """Characters of a value that somebody else wrote."""
@@ -45,6 +49,11 @@ def plain_failures() -> Iterator[None]:
             raise  # Whoever read our output has gone; click ends quietly.
         where = f"{shown(str(error.filename))}: " if error.filename else ""
         raise click.ClickException(f"{where}{error.strerror or error}.") from error
+
+
+def transaction() -> AbstractContextManager[Session]:
+    """The unit of work of a command; its security events name the operator."""
+    return unit.transaction(OPERATOR, runtime.now(), runtime.settings().events_days)
 
 
 class CommandGroup(AppGroup):

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import click
 
-from rollcall.cli.console import CommandGroup, counted, progress_bar, shown
+from rollcall.cli.console import CommandGroup, counted, progress_bar, shown, transaction
 from rollcall.cli.files import ImportProgress, import_format, open_source, written
 from rollcall.errors import FieldError, FieldProblem, UserNotFound, ValidationFailed
 from rollcall.infra import runtime
-from rollcall.infra.database import db, stream_rows, transaction
+from rollcall.infra.database import db, stream_rows
 from rollcall.services.normalization import is_storable
 from rollcall.services.search import user_search
 from rollcall.services.search.user_search import UserFilter
@@ -162,6 +162,7 @@ def export_users(file: str, file_format: ExportFormat | None) -> None:
     with transaction() as session:
         count = tally.count(session)
         everybody = user_search.exported(session, UserFilter(sort_order="asc"))
+        exports.record(session, chosen, runtime.now(), {})
     with progress_bar("Exporting", count) as progress, written(file) as target:
         for chunk in exports.export_rows(stream_rows(everybody), chosen):
             target.write(chunk)

@@ -1,4 +1,7 @@
-"""What was changed about a user: written by ``services/users/history``, a few entries for each user, never a secret."""
+"""The history of the previous version, whose workers write it until they restart; nothing here reads it.
+
+A trigger copies each row into the trail (``event``). A later migration drops the table.
+"""
 
 from __future__ import annotations
 

@@ -9,13 +9,15 @@ from flask import session as cookie
 from werkzeug import Response
 
 from rollcall.api import client, sign_in
+from rollcall.api.client import transaction
 from rollcall.api.schemas.auth import CredentialsSchema
 from rollcall.api.schemas.users import RegistrationSchema, UserChangeSchema
 from rollcall.errors import Conflict, InactiveAccount, InvalidCredentials, SetUpAlready, ValidationFailed, VersionChanged
 from rollcall.infra import rate_limit, runtime
-from rollcall.infra.database import session, transaction
+from rollcall.infra.database import session
+from rollcall.services.events import trail
 from rollcall.services.identity import accounts, attempts, rights
-from rollcall.services.users import directory, first_superuser, history
+from rollcall.services.users import directory, first_superuser
 from rollcall.web import access, edits, sessions
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
@@ -93,7 +95,7 @@ def log_out() -> Response:
     me = access.identity()
     with transaction() as work:
         rights.confirm(work, me, runtime.now(), target=me.user.id)
-        accounts.log_out(work, me)
+        accounts.log_out(work, me, runtime.now())
     cookie.clear()
     flash("You are logged out.")
     return redirect(url_for(".log_in_form"))
@@ -156,7 +158,7 @@ def end_other_sessions() -> Response:
     me = access.identity()
     with transaction() as work:
         rights.confirm(work, me, runtime.now(), target=me.user.id)
-        accounts.end_sessions(work, me.user.id, keep=me.session_id)
+        accounts.end_other_sessions(work, me.user, runtime.now(), keep=me.session_id)
     flash("You are logged out everywhere else.")
     return redirect(url_for(".profile"))
 
@@ -165,6 +167,6 @@ def _profile_context() -> dict[str, Any]:
     me = access.identity()
     return {
         "person": me.user,
-        "changes": history.recent(session(), me.user.id),
+        "changes": trail.recent(session(), me.user.id),
         **sessions.listed(me.user.id),
     }

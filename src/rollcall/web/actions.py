@@ -35,7 +35,8 @@ def _delete(session: Session, person: User, by: Identity) -> None:
 
 def _end_sessions(session: Session, person: User, by: Identity) -> None:
     rights.confirm_and_lock(session, by, runtime.now(), person.id)
-    accounts.end_sessions(session, person.id, keep=by.session_id if by.user.id == person.id else None)
+    keep = by.session_id if by.user.id == person.id else None
+    accounts.end_other_sessions(session, person, runtime.now(), keep=keep)
 
 
 def _ended(sessions: int) -> list[str]:

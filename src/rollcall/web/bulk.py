@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import flash, redirect, request
 from werkzeug import Response
 
+from rollcall.api.client import transaction
 from rollcall.errors import SelectionChanged
 from rollcall.infra import deadline, runtime
-from rollcall.infra.database import session, transaction
+from rollcall.infra.database import session
 from rollcall.services.users import bulk_changes
 from rollcall.services.users.bulk_changes import Selection
 from rollcall.web import access, selection, undo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import request
@@ -9,6 +10,7 @@ from sqlalchemy import Select
 from werkzeug import Response
 
 from rollcall.api import paging
+from rollcall.api.client import transaction
 from rollcall.api.parsing import RequestParser
 from rollcall.api.schemas.users import FilterSchema
 from rollcall.infra import deadline, runtime
@@ -29,7 +31,10 @@ def export_users() -> Response:
         tell that it holds more than was asked for.
     """
     query = RequestParser().parse(FilterSchema(), request, location="query")
-    return _file(user_search.exported(session(), paging.user_filter(query)))
+    chosen = paging.user_filter(query)
+    with transaction() as work:
+        exports.record(work, "csv", runtime.now(), asdict(chosen))
+    return _file(user_search.exported(session(), chosen))
 
 
 @blueprint.get("/dashboard/users/selected/export")
@@ -37,7 +42,11 @@ def export_users() -> Response:
 def export_selected() -> Response:
     """Those who are selected, in the order of the list, as a CSV file."""
     ids = selection.given_ids(request.args)
-    return _file(user_search.exported_by_id(ids)) if ids else selection.nobody()
+    if not ids:
+        return selection.nobody()
+    with transaction() as work:
+        exports.record(work, "csv", runtime.now(), {"selected": len(ids)})
+    return _file(user_search.exported_by_id(ids))
 
 
 def _file(query: Select[Any]) -> Response:

@@ -12,9 +12,11 @@ from uuid import UUID
 from flask import abort, make_response, redirect, render_template, request, url_for
 from werkzeug import Response
 
+from rollcall.api import client
+from rollcall.api.client import transaction
 from rollcall.errors import FieldProblem, ValidationFailed
 from rollcall.infra import deadline, runtime
-from rollcall.infra.database import own_connection, session, transaction
+from rollcall.infra.database import own_connection, session
 from rollcall.models.import_run import FILE_NAME_MAX
 from rollcall.services.transfer import imports, runs, uploads
 from rollcall.services.transfer.imports import ImportReport
@@ -134,7 +136,16 @@ def _import(form: Form, upload: Upload) -> Response:
     digest = runs.digest(upload.source)
     run = runs.require(session(), _run_sent(), _me(), digest, runtime.now())
     with own_connection() as connection, own_connection(autocommit=True) as aside:
-        report = runs.perform(connection, aside, upload.source, run, access.identity(), clock=runtime.now, check=deadline.check)
+        report = runs.perform(
+            connection,
+            aside,
+            upload.source,
+            run,
+            access.identity(),
+            clock=runtime.now,
+            check=deadline.check,
+            origin=client.origin(),
+        )
     if report is not None and report.problem_count:
         return _page(form, upload=upload, report=report, late=True)
     return redirect(url_for(".show_import", run_id=run.id), 303)

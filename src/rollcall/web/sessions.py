@@ -7,8 +7,9 @@ from typing import Any
 from flask import flash, redirect, url_for
 from werkzeug import Response
 
+from rollcall.api.client import transaction
 from rollcall.infra import runtime
-from rollcall.infra.database import session, transaction
+from rollcall.infra.database import session
 from rollcall.services.identity import accounts, rights
 from rollcall.web import access
 from rollcall.web.blueprint import blueprint
@@ -34,7 +35,7 @@ def end_session(user_id: int, session_id: int) -> Response:
 def _end(user_id: int, session_id: int, after: str) -> Response:
     with transaction() as work:
         rights.confirm_and_lock(work, access.identity(), runtime.now(), user_id)
-        accounts.end_session(work, user_id, session_id)
+        accounts.end_session(work, user_id, session_id, runtime.now())
     flash("The session is ended.")
     return redirect(after)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from flask import flash, redirect, request, url_for
 from werkzeug import Response
 
+from rollcall.api.client import transaction
 from rollcall.infra import runtime
-from rollcall.infra.database import transaction
 from rollcall.services.users import bulk_changes
 from rollcall.services.users.bulk_changes import Changed
 from rollcall.web import access, selection

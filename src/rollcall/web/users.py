@@ -8,12 +8,14 @@ from flask import flash, make_response, redirect, render_template, request, url_
 from werkzeug import Response
 
 from rollcall.api import sign_in
+from rollcall.api.client import transaction
 from rollcall.api.schemas.users import NewUserSchema, UserChangeSchema
 from rollcall.errors import Conflict, LastSuperuser, ValidationFailed, VersionChanged
 from rollcall.infra import runtime
-from rollcall.infra.database import session, transaction
+from rollcall.infra.database import session
+from rollcall.services.events import trail
 from rollcall.services.identity import accounts
-from rollcall.services.users import directory, guards, history
+from rollcall.services.users import directory, guards
 from rollcall.web import access, edits, sessions, undo
 from rollcall.web.actions import ACTIONS
 from rollcall.web.blueprint import blueprint
@@ -61,7 +63,7 @@ def create_user() -> Response:
 def show_user(user_id: int) -> Response:
     """One user: details, account, sessions, what changed lately."""
     context = _context(user_id)
-    return Form(edits.shown(context["person"], _EDITED)).page("user.html", changes=history.recent(session(), user_id), **context)
+    return Form(edits.shown(context["person"], _EDITED)).page("user.html", changes=trail.recent(session(), user_id), **context)
 
 
 @blueprint.post(_ONE)
@@ -77,9 +79,9 @@ def change_user(user_id: int) -> Response:
     except VersionChanged as error:
         context = _context(user_id)
         clashes = edits.merge(form, error, context["person"], _EDITED)
-        return form.page("user.html", changes=history.recent(session(), user_id), clashes=clashes, **context)
+        return form.page("user.html", changes=trail.recent(session(), user_id), clashes=clashes, **context)
     except (ValidationFailed, Conflict) as error:
-        return form.refuse(error).page("user.html", changes=history.recent(session(), user_id), **_context(user_id))
+        return form.refuse(error).page("user.html", changes=trail.recent(session(), user_id), **_context(user_id))
     flash(f"{changed.username} is saved.")
     return redirect(url_for(".show_user", user_id=user_id))
 

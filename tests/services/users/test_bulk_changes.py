@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from facts import NOON, PASSWORD
 from rollcall.errors import AccessDenied, InvalidCredentials, InvalidToken, SelectionChanged
 from rollcall.models import User, UserSession
+from rollcall.services.events import trail
 from rollcall.services.identity import accounts
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.identity.devices import Device
 from rollcall.services.search.user_search import UserFilter
 from rollcall.services.statistics import tally
-from rollcall.services.users import bulk_changes, directory, guards, history
+from rollcall.services.users import bulk_changes, directory, guards
 from rollcall.services.users.bulk_changes import Selection
 from threads import wait_until_blocked
 
@@ -121,9 +122,9 @@ def test_an_activation_ends_no_session(session: Session, me: Identity, people: l
 
 def test_it_is_recorded_of_those_who_changed(session: Session, me: Identity, people: list[User]) -> None:
     _deactivate(session, _ids(people), me)
-    [entry] = history.recent(session, people[0].id)
+    [entry] = trail.recent(session, people[0].id)
     assert (entry.changes, entry.by_username, entry.at) == ({"is_active": [True, False]}, "root", LATER)
-    assert not history.recent(session, people[5].id)
+    assert not trail.recent(session, people[5].id)
 
 
 def test_the_tally_follows(session: Session, me: Identity, people: list[User]) -> None:

@@ -17,6 +17,9 @@ from rollcall.infra import reading
 from rollcall.models import RECORD, User, UserRecord, UserSession
 from rollcall.models.user import EMAIL_KEY, USERNAME_KEY, name_key
 from rollcall.services import normalization
+from rollcall.services.events.kinds import Kind
+from rollcall.services.events.origin import Actor, Person
+from rollcall.services.events.recording import record
 from rollcall.services.identity import passwords
 from rollcall.services.identity.devices import Device
 from rollcall.services.normalization import is_storable
@@ -49,7 +52,7 @@ def look_up(session: Session, username: str, *columns: Any) -> Row[Any] | None:
     """
     if not can_be_stored(username):
         return None
-    query = select(User.id, User.password_hash, User.is_active, *columns)
+    query = select(User.id, User.username, User.password_hash, User.is_active, *columns)
     return session.execute(query.where(named(username))).one_or_none()
 
 
@@ -97,6 +100,7 @@ def open_session(
     made = session.execute(insert(UserSession).from_select(columns, still_valid))
     if made.rowcount != 1:  # type: ignore[attr-defined]
         raise InvalidCredentials
+    record(session, Kind.LOGIN_SUCCEEDED, now, Actor(user.id, user.username))
     _sweep(session, now)
     return token
 
@@ -122,10 +126,11 @@ def identify(session: Session, token: str, now: datetime) -> Identity:
     return Identity(UserRecord(*user), session_id)
 
 
-def log_out(session: Session, identity: Identity, *, everywhere: bool = False) -> None:
+def log_out(session: Session, identity: Identity, now: datetime, *, everywhere: bool = False) -> None:
     """End this session, or all of the user's. The caller commits."""
     condition = UserSession.user_id == identity.user.id if everywhere else UserSession.id == identity.session_id
     session.execute(delete(UserSession).where(condition))
+    record(session, Kind.LOGOUT, now, identity.user, {"everywhere": True} if everywhere else None)
 
 
 def open_sessions(session: Session, user_id: int, now: datetime) -> Sequence[UserSession]:
@@ -134,14 +139,18 @@ def open_sessions(session: Session, user_id: int, now: datetime) -> Sequence[Use
     return session.scalars(query.order_by(UserSession.id.desc())).all()
 
 
-def end_session(session: Session, user_id: int, session_id: int) -> None:
+def end_session(session: Session, user_id: int, session_id: int, now: datetime) -> None:
     """End one session of a user. The caller commits.
 
     :raises SessionNotFound: this user has no such session, or it has ended already.
     """
-    ended = session.execute(delete(UserSession).where(UserSession.id == session_id, UserSession.user_id == user_id))
-    if ended.rowcount != 1:  # type: ignore[attr-defined]
+    theirs = (UserSession.id == session_id, UserSession.user_id == user_id, User.id == UserSession.user_id)
+    ended = session.execute(
+        delete(UserSession).where(*theirs).returning(User.username).execution_options(synchronize_session=False)
+    ).one_or_none()
+    if ended is None:
         raise SessionNotFound(session_id)
+    record(session, Kind.SESSION_ENDED, now, Actor(user_id, ended.username), {"sessions": 1})
 
 
 def end_token(session: Session, token: str | None) -> None:
@@ -150,12 +159,22 @@ def end_token(session: Session, token: str | None) -> None:
         session.execute(delete(UserSession).where(UserSession.token_hash == _digest(token)))
 
 
-def end_sessions(session: Session, user_id: int, *, keep: int | None = None) -> None:
-    """End all sessions of a user, but for the one with the id ``keep``. The caller commits."""
+def end_other_sessions(session: Session, user: Person, now: datetime, *, keep: int | None = None) -> None:
+    """End all sessions of a user, but for the one with the id ``keep``, and record it. The caller commits."""
+    ended = end_sessions(session, user.id, keep=keep)
+    record(session, Kind.SESSION_ENDED, now, user, {"sessions": ended})
+
+
+def end_sessions(session: Session, user_id: int | None, *, keep: int | None = None) -> int:
+    """End all sessions of a user, but for the one with the id ``keep``, as a part of another change. The caller commits.
+
+    :return: how many ended.
+    """
     query = delete(UserSession).where(UserSession.user_id == user_id)
     if keep is not None:
         query = query.where(UserSession.id != keep)
-    session.execute(query)
+    ended: int = session.execute(query).rowcount  # type: ignore[attr-defined]
+    return ended
 
 
 def can_be_stored(name: str) -> bool:

@@ -9,12 +9,16 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final, Literal
 
+from sqlalchemy.orm import Session
+
 from rollcall.models.user import COLUMNS
+from rollcall.services.events import recording
+from rollcall.services.events.kinds import Kind
 
 ExportFormat = Literal["csv", "ndjson"]
 
@@ -45,6 +49,15 @@ def guarded(text: str) -> str:
 def unguarded(text: str) -> str:
     """Return the text that `guarded` was given; other cells come back as they are."""
     return _GUARDED.sub(r"\2", text)
+
+
+def record(session: Session, file_format: ExportFormat, now: datetime, chosen: Mapping[str, Any]) -> None:
+    """Record an export before it begins: its rows may be gone long before its end. The caller commits.
+
+    :param chosen: what narrows it down, by name; without a value it does not.
+    """
+    narrowed = {name: value for name, value in chosen.items() if value is not None}
+    recording.record(session, Kind.USERS_EXPORTED, now, changes={"format": file_format, "filter": narrowed})
 
 
 def export_rows(rows: Iterable[Sequence[Any]], file_format: ExportFormat, *, for_spreadsheets: bool = False) -> Iterator[bytes]:

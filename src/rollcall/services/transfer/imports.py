@@ -21,6 +21,9 @@ from sqlalchemy.exc import IntegrityError
 
 from rollcall.errors import RowsConflict, ValidationFailed
 from rollcall.infra.database import committed
+from rollcall.services.events import recording
+from rollcall.services.events.kinds import Kind
+from rollcall.services.events.origin import OPERATOR, Origin
 from rollcall.services.identity import passwords
 from rollcall.services.transfer import bulk_copy, staging
 from rollcall.services.transfer.row_files import FileFormat, Row, RowProblem, read_rows
@@ -59,6 +62,7 @@ class ImportReport:
     :ivar rows: users in the file.
     :ivar bad_rows: those of them with problems.
     :ivar created: users written; in a rehearsal, those that would have been.
+    :ivar superusers: how many of the valid rows are superusers.
     :ivar with_password, with_hash, without_password: how many of the valid rows have a plain password, a hash, or neither.
     :ivar problem_count: all problems; ``problems`` has the first ``MAX_PROBLEMS``.
     :ivar seconds: what reading and checking took.
@@ -67,6 +71,7 @@ class ImportReport:
     rows: int = 0
     bad_rows: int = 0
     created: int = 0
+    superusers: int = 0
     with_password: int = 0
     with_hash: int = 0
     without_password: int = 0
@@ -101,6 +106,8 @@ def import_users(
     progress: Progress,
     check: Callable[[], None] = lambda: None,
     before_commit: Callable[[int], None] = lambda _: None,
+    origin: Origin = OPERATOR,
+    way: str = "command",
 ) -> ImportReport:
     """Import every user of a file, or none.
 
@@ -113,6 +120,7 @@ def import_users(
     :param progress: called often.
     :param check: called often; what it raises (the deadline) ends the work, and nothing is written.
     :param before_commit: called with the number of users in the transaction that writes them.
+    :param origin: who imports, and ``way``, how; recorded in the transaction that writes the users.
     :return: what was created, or every problem. Rows that are not valid are not looked at for taken names.
     :raises RowsConflict: somebody took a name while this was written, and is gone again.
     """
@@ -143,7 +151,10 @@ def import_users(
             staging.stage_hashes(connection, waiting.places, hashes)
             staging.write(connection, report.rows, now, written)
             before_commit(report.rows)
+            changes = {"way": way, "created": report.rows, "superusers": report.superusers}
+            event = recording.write_on(connection, Kind.USERS_IMPORTED, now, origin, changes)
         report.created = report.rows
+        recording.log_event(event)
     except IntegrityError as error:
         # Somebody has taken a name since the check.
         with connection.begin():
@@ -177,6 +188,7 @@ def _valid(rows: Iterator[Checked], report: ImportReport, waiting: _Passwords) -
             report.problem_count += len(row.problems)
             report.problems += row.problems[: MAX_PROBLEMS - len(report.problems)]
             continue
+        report.superusers += row.user.is_superuser
         if row.user.password is not None:
             waiting.add(row.place, row.user.password)
             report.with_password += 1

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from rollcall.errors import FieldProblem, ValidationFailed
 from rollcall.models import ImportRun
+from rollcall.services.events.origin import Origin
 from rollcall.services.identity import rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.transfer import imports
@@ -129,6 +130,7 @@ def perform(
     *,
     clock: Callable[[], datetime],
     check: Callable[[], None],
+    origin: Origin,
 ) -> ImportReport | None:
     """Import a file that was checked, unless that has been done, or is being done, already.
 
@@ -136,6 +138,7 @@ def perform(
     :param aside: another one, which commits each statement, for the signs of progress.
     :param run: what ``require`` has found for this very file.
     :param by: the superuser who began it.
+    :param origin: who imports it, for the trail.
     :param check: called often; what it raises (the deadline) ends the import, and nothing is written.
     :raises InvalidToken, AccessDenied: ``by`` has meanwhile lost the right to import; nothing is written.
     :return: what has become of it, or ``None`` where this run is somebody else's to finish, or finished.
@@ -160,6 +163,8 @@ def perform(
         progress=_Signs(aside, run),
         check=check,
         before_commit=finish,
+        origin=origin,
+        way="page",
     )
     if report.problem_count:
         aside.execute(_REFUSED, {"run": run.id, "error": _why(report), "now": clock()})

@@ -18,6 +18,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from rollcall.errors import RowsConflict
+from rollcall.services.events import recording
+from rollcall.services.events.kinds import Kind
 from rollcall.services.search import search_index
 from rollcall.services.statistics import tally
 from rollcall.services.transfer import bulk_copy
@@ -79,6 +81,7 @@ def seed_users(session: Session, count: int, *, seed: int, now: datetime, progre
         else:
             search_index.settle(connection)
             tally.fold(session)  # Or else the first reader would have to.
+            recording.record(session, Kind.USERS_IMPORTED, now, changes={"way": "seed", "created": count})
             return
     raise RowsConflict([])
 

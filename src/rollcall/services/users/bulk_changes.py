@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 
 from rollcall.errors import SelectionChanged
 from rollcall.models import User, UserSession
+from rollcall.services.events import recording
+from rollcall.services.events.kinds import Kind
+from rollcall.services.events.origin import Actor
 from rollcall.services.identity import rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.search import search_index, user_search
 from rollcall.services.search.user_search import UserFilter
-from rollcall.services.users import history
 
 # A change rewrites the user's entry in every index, the large ones of the search among them: 100,000 users take from ten
 # seconds to a minute, in which nobody else can deactivate anybody. More would be longer than anybody can be kept waiting.
@@ -144,7 +146,9 @@ def change(
         raise SelectionChanged
     ids = [row.id for row in rows]
     if ids:
-        history.record(session, ids, {"is_active": [not is_active, is_active]}, by, now)
+        one = Actor(rows[0].id, rows[0].username) if len(rows) == 1 else None
+        changes = {"is_active": [not is_active, is_active]}
+        recording.record(session, Kind.USERS_CHANGED, now, one, changes, by=by.user, subject_ids=None if one else sorted(ids))
     # A statement of its own: only so it sees the sessions of those who logged in while the one before waited for them.
     sessions = 0 if is_active else _end_sessions(session, ids, now)
     if len(rows) > _MANY:

@@ -25,10 +25,12 @@ from rollcall.errors import (
 )
 from rollcall.infra import reading
 from rollcall.models import RECORD, User, UserRecord
+from rollcall.services.events import recording
+from rollcall.services.events.kinds import Kind
 from rollcall.services.identity import accounts, passwords, rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.normalization import is_storable
-from rollcall.services.users import conflicts, guards, history
+from rollcall.services.users import conflicts, guards
 from rollcall.services.users.fields import NewUser, own_username
 
 # The least that two versions of a user differ by.
@@ -84,9 +86,11 @@ def create_user(session: Session, new: NewUser, by: Identity | None, now: dateti
     if by:
         rights.confirm(session, by, now, superuser=True)
     try:
-        return _insert(session, [row])[0]
+        [user] = _insert(session, [row])
     except NamesTaken as taken:
         raise conflicts.with_all_names(session, taken, {"email": new.email, "username": new.username}) from None
+    recording.record(session, Kind.USER_CREATED, now, user, recording.created(user))
+    return user
 
 
 def create_users(session: Session, new: Sequence[NewUser], by: Identity, now: datetime, check: Callable[[], None]) -> list[User]:
@@ -106,10 +110,13 @@ def create_users(session: Session, new: Sequence[NewUser], by: Identity, now: da
     rows = [_row(user, now, next(hashes) if user.password else None) for user in new]
     rights.confirm(session, by, now, superuser=True)
     try:
-        return _insert_all(session, rows, check)
+        users = _insert_all(session, rows, check)
     except Conflict:
         # None is left where the other party has gone again in this moment: the caller may repeat.
         raise RowsConflict(conflicts.rows_in_conflict(session, new)) from None
+    changes = {"way": "bulk", "created": len(users), "superusers": sum(user.is_superuser for user in users)}
+    recording.record(session, Kind.USERS_IMPORTED, now, changes=changes, subject_ids=[user.id for user in users])
+    return users
 
 
 def change_user(
@@ -124,7 +131,7 @@ def change_user(
     """Change some fields of a user. The caller commits.
 
     A deactivation and a new password end the user's sessions, and so does a new e-mail address of one's own. The session that
-    made a change of one's own is kept. What is changed is recorded (``history``).
+    made a change of one's own is kept. What is changed is recorded (``services/events``).
 
     :param changes: valid values by field name, and ``current_password`` where users change their own password or e-mail address.
     :param by: the caller; ``None``: the operator, at the command line.
@@ -157,7 +164,7 @@ def change_user(
     if changed.get("is_active") is False or changed.get("is_superuser") is False:
         guards.keep_a_superuser(session, user)
     # Before the fields change: it reads what they were.
-    history.record(session, [user_id], history.described(user, changed), by, now)
+    recording.record_change(session, now, user, recording.described(user, changed), by=by.user if by else None)
     for field, value in changed.items():
         setattr(user, field, value)
     user.updated_at = max(now, user.updated_at + _TICK)
@@ -189,6 +196,7 @@ def delete_user(
     user = _locked(session, user_id)
     guards.require_version(user, versions)
     guards.keep_a_superuser(session, user)
+    recording.record(session, Kind.USER_DELETED, now, user, recording.deleted(user))
     session.delete(user)
     session.flush()
 

@@ -19,6 +19,8 @@ from sqlalchemy.orm import Session
 
 from rollcall.errors import SetUpAlready
 from rollcall.models import User
+from rollcall.services.events import recording
+from rollcall.services.events.kinds import Kind
 from rollcall.services.identity import rights
 from rollcall.services.users import directory
 from rollcall.services.users.fields import NewUser
@@ -58,4 +60,6 @@ def create(session: Session, new: NewUser, now: datetime) -> User:
     rights.lock_superusers(session)
     if not is_needed(session):
         raise SetUpAlready
-    return directory.create_user(session, replace(new, is_active=True, is_superuser=True), None, now)
+    user = directory.create_user(session, replace(new, is_active=True, is_superuser=True), None, now)
+    recording.record(session, Kind.SUPERUSER_SET_UP, now, user)
+    return user

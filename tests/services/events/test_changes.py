@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 
 from facts import NOON, PASSWORD
 from rollcall.errors import AccessDenied, LastSuperuser, NamesTaken, UserNotFound, ValidationFailed
-from rollcall.models import User, UserChange
+from rollcall.models import SecurityEvent, User
+from rollcall.services.events import trail
 from rollcall.services.identity.accounts import Identity
-from rollcall.services.users import directory, history
+from rollcall.services.users import directory
 from rollcall.services.users.fields import NewUser
 from threads import together, wait_until_blocked
 
@@ -37,14 +38,14 @@ def by_root(root: User, acting: Callable[[User], Identity]) -> Identity:
 
 
 def entries(session: Session, user: User) -> list[dict[str, Any]]:
-    return [entry.changes for entry in history.recent(session, user.id, 1_000)]
+    return [entry.changes for entry in trail.recent(session, user.id, 1_000)]
 
 
 def test_every_field_is_recorded_with_the_old_value_and_the_new(session: Session, ann: User, by_root: Identity) -> None:
     changes = {field: new for field, (_, new) in OLD_AND_NEW.items()}
     directory.change_user(session, ann.id, changes, by_root, NOON + timedelta(hours=1))
-    [entry] = history.recent(session, ann.id)
-    assert (entry.user_id, entry.at, entry.changes) == (ann.id, NOON + timedelta(hours=1), OLD_AND_NEW)
+    [entry] = trail.recent(session, ann.id)
+    assert (entry.at, entry.changes) == (NOON + timedelta(hours=1), OLD_AND_NEW)
     assert (entry.by_user_id, entry.by_username) == (by_root.user.id, "root")
 
 
@@ -57,15 +58,15 @@ def test_what_stays_as_it_is_is_not_recorded(session: Session, ann: User, by_roo
 
 def test_no_password_and_no_hash_is_recorded(session: Session, ann: User, by_root: Identity) -> None:
     directory.change_user(session, ann.id, {"password": NEW_PASSWORD, "full_name": "A"}, by_root, NOON)
-    assert entries(session, ann) == [{"password": True, "full_name": ["Ann Lee", "A"]}]
-    stored = session.scalar(text("SELECT string_agg(user_changes::text, '') FROM user_changes"))
+    assert entries(session, ann) == [{"password": True}, {"full_name": ["Ann Lee", "A"]}]
+    stored = session.scalar(text("SELECT string_agg(security_events::text, '') FROM security_events"))
     assert "$argon2" not in stored
     assert "passphrase" not in stored
 
 
 def test_the_operator_has_no_name(session: Session, ann: User) -> None:
     directory.change_user(session, ann.id, {"is_active": False}, None, NOON)
-    [entry] = history.recent(session, ann.id)
+    [entry] = trail.recent(session, ann.id)
     assert (entry.by_user_id, entry.by_username) == (None, None)
 
 
@@ -73,7 +74,7 @@ def test_who_changes_the_own_username_did_it_under_the_old_one(
     session: Session, ann: User, acting: Callable[[User], Identity]
 ) -> None:
     directory.change_user(session, ann.id, {"username": "anna"}, acting(ann), NOON)
-    [entry] = history.recent(session, ann.id)
+    [entry] = trail.recent(session, ann.id)
     assert (entry.by_user_id, entry.by_username) == (ann.id, "ann")
 
 
@@ -103,7 +104,7 @@ def test_nor_does_one_that_the_guards_refuse(session: Session, by_root: Identity
         directory.change_user(session, by_root.user.id, {"is_superuser": False}, by_root, NOON)
     with pytest.raises(UserNotFound):
         directory.change_user(session, 999_999, {"full_name": "X"}, by_root, NOON)
-    assert session.scalar(select(func.count()).select_from(UserChange)) == 0
+    assert session.scalar(select(func.count()).select_from(SecurityEvent)) == 0
 
 
 def test_an_entry_goes_with_the_change(session: Session, ann: User, by_root: Identity) -> None:
@@ -112,28 +113,7 @@ def test_an_entry_goes_with_the_change(session: Session, ann: User, by_root: Ide
     assert entries(session, ann) == []
 
 
-def test_the_newest_fifty_are_kept_of_each_user(session: Session, ann: User, make_user: Callable[..., User]) -> None:
-    other = make_user()
-    for number in range(1, 53):
-        directory.change_user(session, ann.id, {"full_name": f"Ann {number}"}, None, NOON)
-        if number < 5:
-            directory.change_user(session, other.id, {"full_name": f"Other {number}"}, None, NOON)
-        assert len(entries(session, ann)) == min(number, history.KEPT)
-    assert [entry["full_name"][1] for entry in entries(session, ann)] == [f"Ann {number}" for number in range(52, 2, -1)]
-    assert len(entries(session, other)) == 4
-    assert len(history.recent(session, ann.id, 3)) == 3
-
-
-def test_many_users_are_recorded_and_trimmed_by_one_call(session: Session, ann: User, make_user: Callable[..., User]) -> None:
-    other = make_user()
-    history.record(session, [ann.id] * 60, {"is_active": [True, False]}, None, NOON)  # more than there should be
-    history.record(session, [other.id, ann.id], {"is_active": [False, True]}, None, NOON)
-    assert entries(session, other) == [{"is_active": [False, True]}]
-    assert len(entries(session, ann)) == history.KEPT
-    assert entries(session, ann)[0] == {"is_active": [False, True]}
-
-
-def test_entries_go_with_their_user_and_stay_without_who_made_them(
+def test_entries_outlive_their_user_and_who_made_them(
     session: Session, ann: User, by_root: Identity, make_user: Callable[..., User], acting: Callable[[User], Identity]
 ) -> None:
     other = make_user(username="other", is_superuser=True)
@@ -142,11 +122,11 @@ def test_entries_go_with_their_user_and_stay_without_who_made_them(
         directory.change_user(session, other.id, {"full_name": f"By {by.user.username}"}, by, NOON)
     directory.delete_user(session, other.id, None, NOON)
     session.expire_all()
-    assert [(entry.by_user_id, entry.by_username) for entry in history.recent(session, ann.id)] == [
+    assert [(entry.by_user_id, entry.by_username) for entry in trail.recent(session, ann.id)] == [
         (by_root.user.id, "root"),
         (other.id, "other"),
     ]
-    assert session.scalar(select(func.count()).where(UserChange.user_id == other.id)) == 0
+    assert len(entries(session, other)) == 2
 
 
 def test_two_who_change_each_other_at_once_do_not_wait_for_each_other(
@@ -158,7 +138,7 @@ def test_two_who_change_each_other_at_once_do_not_wait_for_each_other(
         partial(call_as(user, on=app).patch, f"/users/{target.id}", json={"full_name": "X"})
         for user, target in zip(pair, pair[::-1], strict=True)
     ]
-    session.execute(text("LOCK TABLE user_changes IN EXCLUSIVE MODE"))  # both come as far as this, each with its row locked
+    session.execute(text("LOCK TABLE security_events IN EXCLUSIVE MODE"))  # both come as far as this, each with its row locked
 
     def release() -> None:
         wait_until_blocked(engine, 2)

@@ -1,0 +1,159 @@
+"""Writing events: one statement in the transaction of what they tell, and one line of the log once that has committed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import starmap
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, insert
+from sqlalchemy.orm import Session
+
+from rollcall.models import SecurityEvent
+from rollcall.services.events import origin as origins
+from rollcall.services.events.kinds import OWN, Kind
+from rollcall.services.events.origin import Actor, Origin, Person
+from rollcall.services.events.shape import IDS_SHOWN, Event, represented
+
+log = logging.getLogger("rollcall.events")
+
+_TABLE: Final[Table] = SecurityEvent.__table__  # type: ignore[assignment]
+# With the rows as parameters it is compiled once.
+_INSERT: Final = insert(_TABLE).returning(_TABLE.c.id, sort_by_parameter_order=True)
+_UNLOGGED: Final = "events"  # in a session's ``info``: those of the transaction under way
+
+
+def described(user: object, changed: Mapping[str, Any]) -> dict[str, Any]:
+    """What a change is recorded as.
+
+    :param user: the user before the change.
+    :param changed: the new values by column; each differs from the old one.
+    :return: ``[old, new]`` by field; of a password only that there is a new one.
+    """
+    changes: dict[str, Any] = {field: [getattr(user, field), value] for field, value in changed.items()}
+    if changes.pop("password_hash", None):
+        changes["password"] = True
+    return changes
+
+
+_SHOWN_OF_A_USER: Final = ("email", "username", "full_name", "is_active", "is_superuser")
+
+
+def created(user: object) -> dict[str, Any]:
+    """What a new user is recorded as."""
+    return {field: [None, value] for field in _SHOWN_OF_A_USER if (value := getattr(user, field)) is not None}
+
+
+def deleted(user: object) -> dict[str, Any]:
+    """What a user who is going to be deleted is recorded as."""
+    return {field: [value, None] for field in _SHOWN_OF_A_USER if (value := getattr(user, field)) is not None}
+
+
+def record(
+    session: Session,
+    kind: Kind,
+    at: datetime,
+    subject: Person | None = None,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    by: Person | None = None,
+    subject_ids: Sequence[int] | None = None,
+) -> None:
+    """Record an event. The caller commits.
+
+    :param subject: the user whom it is about, as that user is called now.
+    :param changes: what was changed; never a secret.
+    :param by: who did it; by default the actor of the session's origin.
+    :param subject_ids: the users of a bulk, instead of ``subject``.
+    """
+    write(session, [(kind, changes or {})], at, subject, by=by, subject_ids=subject_ids)
+
+
+def record_change(session: Session, at: datetime, user: Person, changes: Mapping[str, Any], *, by: Person | None = None) -> None:
+    """Record what one request changed about a user, in one statement. The caller commits.
+
+    A new password is an event of its own, beside that of other fields: whoever watches for one type misses neither.
+
+    :param changes: as ``described`` returns it.
+    """
+    fields = {name: value for name, value in changes.items() if name != "password"}
+    events: list[tuple[Kind, Mapping[str, Any]]] = [(Kind.USER_CHANGED, fields)] if fields else []
+    if "password" in changes:
+        events.append((Kind.PASSWORD_CHANGED, {"password": True}))
+    write(session, events, at, user, by=by)
+
+
+def write(
+    session: Session,
+    events: Sequence[tuple[Kind, Mapping[str, Any]]],
+    at: datetime,
+    subject: Person | None,
+    *,
+    by: Person | None = None,
+    subject_ids: Sequence[int] | None = None,
+) -> None:
+    """Record several events about the same users. The caller commits."""
+    found = origins.of(session)
+    rows = [_row(kind, at, found, subject, changes, by=by, subject_ids=subject_ids) for kind, changes in events]
+    ids = session.scalars(_INSERT, rows).all()
+    session.info.setdefault(_UNLOGGED, []).extend(starmap(_event, zip(rows, ids, strict=True)))
+
+
+def write_on(connection: Connection, kind: Kind, at: datetime, origin: Origin, changes: Mapping[str, Any]) -> Event:
+    """Record an event on a connection of a bulk's own. The caller commits, and then hands the result to ``log_event``."""
+    row = _row(kind, at, origin, None, changes)
+    return _event(row, connection.scalars(_INSERT, [row]).one())
+
+
+def forget_unlogged(session: Session) -> None:
+    """Drop what a transaction that did not commit had recorded."""
+    session.info.pop(_UNLOGGED, None)
+
+
+def log_committed(session: Session) -> None:
+    """Log what the transaction that has just committed had recorded."""
+    for event in session.info.pop(_UNLOGGED, ()):
+        log_event(event)
+
+
+def log_event(event: Event) -> None:
+    """Log a committed event; where the log is text, the logger is silent (infra/logs)."""
+    if log.isEnabledFor(logging.INFO):
+        log.info(event.type, extra={"event": represented(event)})
+
+
+def _event(row: Mapping[str, Any], event_id: int) -> Event:
+    ids = row["subject_ids"]
+    shown = {"subject_ids": ids and ids[:IDS_SHOWN], "subject_count": ids and len(ids)}
+    return Event(**{**row, **shown, "id": event_id})
+
+
+def _row(
+    kind: Kind,
+    at: datetime,
+    found: Origin,
+    subject: Person | None,
+    changes: Mapping[str, Any],
+    *,
+    by: Person | None = None,
+    subject_ids: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    actor = Actor.of(by) if by else found.actor
+    if actor == Actor() and kind in OWN:
+        actor = Actor.of(subject)
+    about = Actor.of(subject)
+    return {
+        "at": at,
+        "type": str(kind),
+        "actor_id": actor.id,
+        "actor_username": actor.username,
+        "subject_id": about.id,
+        "subject_username": about.username,
+        "subject_ids": list(subject_ids) if subject_ids is not None else None,
+        "address": found.address,
+        "user_agent": found.user_agent,
+        "request_id": found.request_id,
+        "changes": dict(changes),
+    }
