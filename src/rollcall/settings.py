@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import shlex
+from argparse import ArgumentError, ArgumentParser
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +58,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     metrics_token: str | None = None
     web_concurrency: int = 2
+    bind: str = "127.0.0.1:8000"
     home: Path = Path("/var/lib/rollcall")
 
     @property
@@ -90,6 +94,7 @@ class Settings:
             cors_origins=read.origins("ROLLCALL_CORS_ORIGINS"),
             metrics_token=read.secret("ROLLCALL_METRICS_TOKEN", 16),
             web_concurrency=read.integer("WEB_CONCURRENCY", min(2 * (os.cpu_count() or 1) + 1, 9), 1, 256),
+            bind=read.bind(),
             home=read.home(),
         )
         if settings.production:
@@ -189,6 +194,20 @@ class _Reader:
                 self._refuse(name, repr(origin), "a comma-separated list of origins such as https://example.org")
         return origins
 
+    def bind(self) -> str:
+        """The address to listen on. gunicorn's own arguments come first, as they do for gunicorn."""
+        given = _argument(self._environ.get("GUNICORN_CMD_ARGS", ""))
+        if given is not None:
+            return given  # gunicorn itself refuses what it cannot use
+        raw = self._environ.get("ROLLCALL_BIND", "").strip()
+        if not raw:
+            port = self.integer("PORT", 8000, 1, 65_535)
+            everywhere = self._environ.get("PORT") and self._environ.get("ROLLCALL_ENV") == "production"
+            return f"{'0.0.0.0' if everywhere else '127.0.0.1'}:{port}"  # noqa: S104  (the contract of production)
+        if not (_ADDRESS.fullmatch(raw) and 1 <= int(raw.rpartition(":")[2]) <= 65_535) and not raw.startswith("unix:/"):
+            self._refuse("ROLLCALL_BIND", repr(raw), "an address and a port such as 127.0.0.1:8000 or [::1]:8000, or unix:/path")
+        return raw
+
     def home(self) -> Path:
         raw = self._environ.get("ROLLCALL_HOME")
         if raw:
@@ -203,6 +222,19 @@ class _Reader:
             return Path("/var/lib/rollcall")
         state = self._environ.get("XDG_STATE_HOME")
         return (Path(state) if state else Path("~/.local/state").expanduser()) / "rollcall"
+
+
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}")
+
+
+def _argument(arguments: str) -> str | None:
+    """The first address that gunicorn's arguments bind, ``None`` without one."""
+    parser = ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("-b", "--bind", action="append", default=[])
+    try:
+        return next(iter(parser.parse_known_args(shlex.split(arguments))[0].bind), None)
+    except (ValueError, ArgumentError):
+        return None  # gunicorn refuses them and says why
 
 
 def _is_origin(text: str) -> bool:

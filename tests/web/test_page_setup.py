@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -111,6 +112,32 @@ def test_the_command_prints_the_link(app: Flask, path: str) -> None:
     result = app.test_cli_runner().invoke(args=["setup-link", "--url", "https://example.org/"])
     assert result.exit_code == 0
     assert result.stdout == f"https://example.org{path}\n"
+
+
+@pytest.mark.parametrize(
+    ("bind", "url"),
+    [
+        ("127.0.0.1:8104", "http://127.0.0.1:8104"),
+        ("0.0.0.0:8104", "http://127.0.0.1:8104"),
+        ("[::]:8104", "http://[::1]:8104"),
+        ("192.0.2.7:80", "http://192.0.2.7:80"),
+    ],
+)
+def test_the_link_names_the_address_that_is_served(make_app: Callable[..., Flask], path: str, bind: str, url: str) -> None:
+    result = make_app(bind=bind).test_cli_runner().invoke(args=["setup-link"])
+    assert result.stdout == f"{url}{path}\n"
+
+
+def test_a_port_that_is_taken_is_said_instead_of_a_link(make_app: Callable[..., Flask]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        runner = make_app(bind=f"127.0.0.1:{port}").test_cli_runner()
+        taken = runner.invoke(args=["setup-link", "--before-start"])
+        assert (taken.exit_code, taken.stdout) == (1, "")
+        assert f"Port {port} of 127.0.0.1 is already in use." in taken.stderr
+        # Without the option the command is for a service that runs already.
+        assert f":{port}/setup/" in runner.invoke(args=["setup-link"]).stdout
+    assert runner.invoke(args=["setup-link", "--before-start"]).exit_code == 0
 
 
 def test_the_command_prints_nothing_once_there_is_a_superuser(app: Flask, root: User) -> None:
