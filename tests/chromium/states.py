@@ -281,7 +281,6 @@ STATES = [
     State("dashboard, a year", at("/dashboard?days=365")),
     State("dashboard, ten million", ten_million("/dashboard?days=90")),
     State("dashboard, chart as a table", chart_as_table),
-    State("dashboard, refreshed", pressed("/dashboard", "Refresh")),
     State("users", at("/dashboard/users")),
     State("users, alone", at("/dashboard/users"), people=False),
     State("users, ten million", ten_million("/dashboard/users?size=5")),

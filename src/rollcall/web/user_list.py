@@ -85,20 +85,36 @@ class UserList:
 
     @property
     def range(self) -> str:
-        """``1–50 of 1,320``; a total that is a bound says so."""
+        """``1–50 of 1,320``, or ``1–50 of more than 200`` where a search has stopped counting."""
         if not self.users:
             return "No users"
-        first = (self._found["page"] - 1) * self._found["size"] + 1
-        last = first + len(self.users) - 1
-        total = max(self._found["total"], last)  # somebody may have signed up between the two queries
-        return f"{number(first)}–{number(last)} of {'' if self._found['total_is_exact'] else 'more than '}{number(total)}"
+        total, exact = self._total
+        return f"{number(self._first)}–{number(self._last)} of {'' if exact else 'more than '}{number(total)}"
 
     @property
     def everybody(self) -> str | None:
-        """What all that match are called, where they are more than are on this page."""
+        """What all users that match are called, if there are more of them than this page shows."""
         if not (self.previous or self.following):
             return None
-        return f"all {number(self._found['total'])}" if self._found["total_is_exact"] else "all that match"
+        total, exact = self._total
+        return f"all {number(total)}" if exact else "all that match"
+
+    @property
+    def _first(self) -> int:
+        return int((self._found["page"] - 1) * self._found["size"] + 1)
+
+    @property
+    def _last(self) -> int:
+        return self._first + len(self.users) - 1
+
+    @property
+    def _total(self) -> tuple[int, bool]:
+        """How many users match, and whether that is exact. On the last page it always is: its last row ends the list."""
+        if self._found["total_is_exact"]:
+            return max(self._found["total"], self._last), True  # a user may have been created between the two queries
+        if self.following is None:
+            return self._last, True
+        return max(self._found["total"], self._last), False
 
     def is_only(self, user: UserRecord) -> bool:
         """Whether there is nobody in Rollcall but this user."""

@@ -26,11 +26,6 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
 
 
-def duration(seconds: float) -> str:
-    """``12 s``, ``3 min``: an age in a few characters."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
 def estimate(seconds: float) -> str:
     """``8 s``, ``25 min``, ``2 h``: how long something takes, never nothing."""
     if seconds < 90:
@@ -62,7 +57,6 @@ FILTERS = {
     "number": number,
     "compact": compact,
     "plural": plural,
-    "duration": duration,
     "estimate": estimate,
     "moment": moment,
     "ago": ago,
