@@ -11,7 +11,21 @@ from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
 from rollcall.api.errors import Answer, describe
 from rollcall.errors import InvalidToken
 from rollcall.infra import request_id
-from rollcall.web import access, account, bulk, dashboard, devices, export, imports, sessions, system, undo, users, wording
+from rollcall.web import (
+    access,
+    account,
+    bulk,
+    dashboard,
+    devices,
+    export,
+    imports,
+    list_address,
+    sessions,
+    system,
+    undo,
+    users,
+    wording,
+)
 from rollcall.web.blueprint import asset, blueprint, csrf
 
 __all__ = ["account", "bulk", "dashboard", "error_page", "export", "imports", "init_app"]
@@ -65,4 +79,4 @@ def _refuse_form(_error: CSRFError) -> Response:
 
 
 def _context() -> dict[str, Any]:
-    return {"user": access.known_user(), "here": access.here()}
+    return {"user": access.known_user(), "here": access.here(), "list_address": list_address.current()}

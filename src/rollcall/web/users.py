@@ -14,7 +14,7 @@ from rollcall.infra.database import session, transaction
 from rollcall.models import User
 from rollcall.services.identity import accounts
 from rollcall.services.users import directory, history
-from rollcall.web import access, sessions, undo
+from rollcall.web import access, list_address, sessions, undo
 from rollcall.web.actions import ACTIONS
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
@@ -137,7 +137,7 @@ def act(user_id: int, name: str) -> Response:
     deactivated = was_active and not person.is_active and person.id != me.user.id
     message = action.done.format(person.username)
     undo.offer(message + undo.ended(ending) if deactivated else message, "deactivate", [person.id] if deactivated else [])
-    after = url_for(".list_users") if name == "delete" else url_for(".show_user", user_id=user_id)
+    after = list_address.current() if name == "delete" else url_for(".show_user", user_id=user_id)
     return redirect(access.own_path(request.form.get("next")) or after)
 
 
@@ -156,6 +156,7 @@ def _question(user_id: int, name: str, target: str | None) -> dict[str, Any]:
     others = [opened for opened in context["sessions"] if name != "end-sessions" or opened.id != context["session_id"]]
     action = ACTIONS[name]
     return context | {
+        "name": name,
         "action": action,
         "consequences": action.consequences(context["person"], len(others)),
         "next": access.own_path(target),
