@@ -155,7 +155,7 @@ def test_who_is_logged_out_meanwhile_logs_in_there_and_comes_back(page: Page, na
     address = page.url
     page.context.clear_cookies()
     page.get_by_role("button", name="Activate zed2").click()
-    expect(question(page)).to_contain_text("Your session has ended before this was done.")
+    expect(question(page)).to_contain_text("Your session ended before this was done.")
     page.get_by_label("Username or e-mail address").fill("root")
     page.get_by_label("Password").fill(PASSWORD)
     question(page).get_by_role("button", name="Log in").click()

@@ -47,7 +47,7 @@ def test_a_form_that_came_too_late_is_said_and_led_back_to(either: Page, site: S
     either.goto("/profile")
     site.end_sessions()
     either.get_by_role("button", name="Save").click()
-    expect(either.get_by_role("alert")).to_contain_text("Your session has ended before this was done.")
+    expect(either.get_by_role("alert")).to_contain_text("Your session ended before this was done.")
     log_in(either)
     expect(either).to_have_title("Your profile · Rollcall")
 

@@ -17,6 +17,7 @@ from rollcall.web import (
     bulk,
     dashboard,
     devices,
+    drafts,
     export,
     imports,
     list_address,
@@ -34,6 +35,9 @@ __all__ += ["sessions", "system", "undo", "users", "wants_page"]
 # Addresses of programs: whatever is wrong there, a program reads the answer.
 _NOT_PAGES = ("/api/", "/health", "/metrics", "/openapi.json")
 
+# After these a form that was sent may be sent again.
+_LOSING = (401, 429, 500, 503, 504)
+
 
 def init_app(app: Flask) -> None:
     """Add the pages."""
@@ -43,7 +47,7 @@ def init_app(app: Flask) -> None:
     csrf.init_app(app)
     app.register_error_handler(CSRFError, _refuse_form)
     app.jinja_env.filters.update(wording.FILTERS, device=devices.called)
-    app.jinja_env.globals["asset"] = asset
+    app.jinja_env.globals.update(asset=asset, form_of=drafts.mark)
     app.context_processor(_context)
     app.register_blueprint(blueprint)
 
@@ -58,15 +62,17 @@ def wants_page() -> bool:
 
 
 def error_page(answer: Answer) -> Response:
-    """An error as a page; who is not signed in (any more) is sent to log in, and comes back."""
+    """Render an error. A reader without a session is sent to log in, and comes back. What was typed into a form is kept."""
+    form = drafts.keep() if answer.status in _LOSING else None
     if answer.status == 401:
-        if request.method == "POST":
-            flash("Your session has ended before this was done. Log in to go on.", "error")
-        target = access.here()
+        if request.method == "POST" and drafts.is_from_here():
+            flash("Your session ended before this was done. Log in to continue.", "error")
+        target = form or access.here()
         return make_response(redirect(url_for("web.log_in_form", next=None if target == "/" else target)))
     if answer.status == 413 and request.endpoint == "web.import_users":
         answer = replace(answer, message=imports.too_large())
-    response = make_response(render_template("error.html", answer=answer, request_id=request_id.current()), answer.status)
+    page = render_template("error.html", answer=answer, request_id=request_id.current(), form_address=form)
+    response = make_response(page, answer.status)
     response.headers.update(answer.headers)
     return response
 
@@ -74,6 +80,9 @@ def error_page(answer: Answer) -> Response:
 def _refuse_form(_error: CSRFError) -> Response:
     if not access.has_cookie():
         return error_page(describe(InvalidToken()))
+    if form := drafts.keep():
+        flash("You have logged in again since this form was opened, so it was not saved.", "error")
+        return make_response(redirect(form))
     message = "This form is no longer valid. Go back, reload the page and try again."
     return error_page(Answer(400, "bad_request", message))
 

@@ -17,7 +17,7 @@ from rollcall.infra import rate_limit, runtime
 from rollcall.infra.database import session, transaction
 from rollcall.services.identity import accounts
 from rollcall.services.users import directory, first_superuser, history
-from rollcall.web import access, sessions
+from rollcall.web import access, drafts, sessions
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
 
@@ -84,7 +84,9 @@ def log_in() -> Response:
             opened = accounts.log_in(work, **given, device=client.device(), now=runtime.now(), lifetime=_lifetime())
     except (ValidationFailed, InvalidCredentials, InactiveAccount) as error:
         return form.refuse(error).page("login.html", next=target)
+    typed = drafts.held()
     access.open_session(opened)
+    drafts.hold(typed)
     return redirect(target or url_for(".home"))
 
 

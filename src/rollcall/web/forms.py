@@ -12,6 +12,7 @@ from rollcall.api.errors import describe
 from rollcall.api.parsing import RequestParser
 from rollcall.api.schemas.base import Flag
 from rollcall.errors import FieldProblem, RollcallError, ValidationFailed
+from rollcall.web import drafts
 
 _PASSWORDS = frozenset({"password", "password_again", "current_password"})
 
@@ -37,11 +38,13 @@ class Form:
     """What somebody typed into a form, and what is wrong with it.
 
     :param values: what to show in the fields; passwords are never among it.
+    :ivar restored: whether that was typed before a log-in, and was not saved.
     """
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self.values = {name: value for name, value in (values or {}).items() if name not in _PASSWORDS}
         self.status = 200
+        self.restored = False
         self.message = ""
         self.problems: dict[str, str] = {}
 
@@ -77,5 +80,7 @@ class Form:
         return self
 
     def page(self, template: str, **context: Any) -> Response:
-        """The page with this form on it."""
+        """Render the page with this form; with what its reader typed before a log-in, if that is to be shown again."""
+        if request.method == "GET" and (typed := drafts.take()) is not None:
+            self.values, self.restored = typed, True
         return make_response(render_template(template, form=self, **context), self.status)
