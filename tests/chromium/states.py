@@ -156,7 +156,7 @@ def nothing_answered(page: Page, site: Site) -> None:
     page.goto("/dashboard/system")
     page.route("**/dashboard/system", lambda route: route.fulfill(status=503))
     page.clock.run_for(11_000)
-    page.get_by_text("There was no answer").wait_for()
+    page.get_by_text("Rollcall did not answer the last refresh").wait_for()
 
 
 def changed_lately(page: Page, site: Site) -> None:

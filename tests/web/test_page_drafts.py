@@ -151,3 +151,13 @@ def test_without_our_mark_nothing_is_kept(stranger: Browser, root: User, mark: s
     page = stranger.open(NEW, "POST", data=TYPED | {"form_of": mark}, headers={"Referer": f"http://localhost{NEW}"})
     page = _log_in(stranger, page)
     assert (page.address, page.value("username")) == (NEW, None)
+
+
+def test_a_script_is_told_where_the_answer_leads_and_its_message_waits_there(root_browser: Browser, ann: User) -> None:
+    """A browser's ``fetch`` follows a redirect unseen, and would use the message up."""
+    script = {"X-Requested-With": "rollcall"}
+    page = root_browser.open("/profile")
+    answer = root_browser.press(page, "Save", headers=script, full_name="Ada Root").response
+    assert (answer.status_code, answer.headers["Location"], answer.data) == (204, "/profile", b"")
+    assert root_browser.open("/profile").toast == "Your profile is saved."
+    assert root_browser.press(page, "Save", headers=script, email="none").status == 422

@@ -28,6 +28,15 @@ def _digest(filename: str) -> str:
     return hashlib.sha256((_STATIC / filename).read_bytes()).hexdigest()[:12]
 
 
+@blueprint.after_request
+def _tell_script(response: Response) -> Response:
+    """Tell a script that has sent a form where the answer leads. Its browser would follow a redirect unseen."""
+    if request.headers.get("X-Requested-With") == "rollcall" and response.status_code in (302, 303):
+        response.status_code = 204
+        response.set_data(b"")
+    return response
+
+
 @blueprint.after_app_request
 def _keep_assets(response: Response) -> Response:
     """An address that carries a file's digest never changes its content."""
