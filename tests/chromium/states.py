@@ -83,7 +83,7 @@ def set_up(page: Page, site: Site) -> None:
 
 def set_up_refused(page: Page, site: Site) -> None:
     set_up(page, site)
-    page.get_by_role("button", name="Make the first superuser").click()
+    page.get_by_role("button", name="Create the first administrator").click()
 
 
 def keys(page: Page, site: Site) -> None:

@@ -263,7 +263,7 @@ def test_nobody_but_oneself(either: Page, site: Site, open_browser: Open) -> Non
     site.sign_in(either.context, site.add(username="alone", is_superuser=True))
     either.goto(USERS)
     expect(either.get_by_text("You are the only user so far.")).to_be_visible()
-    either.get_by_role("link", name="Make the first one").click()
+    either.get_by_role("link", name="Create the first one").click()
     expect(either).to_have_title("New user · Rollcall")
 
 

@@ -27,7 +27,7 @@ def test_the_link_of_a_new_rollcall_makes_its_first_superuser(visitor: Page, sit
     visitor.get_by_label("E-mail address").fill("ada@example.org")
     visitor.get_by_label("Password", exact=True).fill(PASSWORD)
     visitor.get_by_label("The same password again").fill(PASSWORD)
-    visitor.get_by_role("button", name="Make the first superuser").click()
+    visitor.get_by_role("button", name="Create the first administrator").click()
     expect(visitor).to_have_title("Dashboard · Rollcall")
     assert site.find("ada").is_superuser
 

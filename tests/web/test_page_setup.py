@@ -31,7 +31,7 @@ def path(app: Flask) -> str:
 
 
 def _set_up(browser: Browser, path: str, **fields: str) -> Page:
-    return browser.press(browser.open(path), "Make the first superuser", **(FIELDS | fields))
+    return browser.press(browser.open(path), "Create the first administrator", **(FIELDS | fields))
 
 
 def test_the_link_makes_a_superuser_who_is_logged_in_at_once(stranger: Browser, path: str, session: Session) -> None:
@@ -51,7 +51,7 @@ def test_it_works_once(stranger: Browser, app: Flask, path: str, session: Sessio
     late = Browser(app.test_client())
     form = late.open(path)
     _set_up(stranger, path)
-    page = late.press(form, "Make the first superuser", **(FIELDS | {"username": "eve", "email": "eve@example.org"}))
+    page = late.press(form, "Create the first administrator", **(FIELDS | {"username": "eve", "email": "eve@example.org"}))
     assert (page.status, page.heading) == (403, "Not allowed")
     assert "set up already" in page.text
     assert late.open(path).status == 403
@@ -73,7 +73,7 @@ def test_of_two_at_once_one_wins(app: Flask, path: str, session: Session) -> Non
 
     def send(number: int) -> int:
         names = {"username": f"first{number}", "email": f"first{number}@example.org"}
-        button = "Make the first superuser"
+        button = "Create the first administrator"
         return browsers[number].press(forms[number], button, follow=False, **(FIELDS | names)).status
 
     statuses = together([lambda number=number: send(number) for number in range(4)])  # type: ignore[misc]
@@ -99,7 +99,7 @@ def test_what_is_wrong_is_said_beside_the_fields(stranger: Browser, path: str) -
     assert "only letters" in page.problem("username")
     assert page.problem("email") == "This field is required."
     assert "most common" in page.problem("password")
-    assert page.problem("password_again") == "This is not the same password."
+    assert page.problem("password_again") == "The passwords do not match."
     assert page.value("full_name") == "Ada Lovelace"
 
 

@@ -125,7 +125,7 @@ def test_requests_past_their_deadline_are_told_by_route(root_browser: Browser) -
     before = root_browser.open("/dashboard/system")
     assert root_browser.open("/dashboard", headers={"X-Request-Timeout": "0.000001"}).status == 504
     after = root_browser.open("/dashboard/system")
-    assert int(_figures(after)["Past their deadline"]) == int(_figures(before)["Past their deadline"]) + 1
+    assert int(_figures(after)["Timed-out requests"]) == int(_figures(before)["Timed-out requests"]) + 1
     assert _times(after, "/dashboard", "(504)") == _times(before, "/dashboard", "(504)") + 1
 
 
@@ -136,7 +136,7 @@ def test_requests_refused_by_a_limit_are_told_by_route(root_browser: Browser, ma
     statuses = [client.post("/api/v1/auth/register", json={}).status_code for _ in range(7)]
     assert statuses == [422] * 5 + [429] * 2
     after = root_browser.open("/dashboard/system")
-    assert int(_figures(after)["Refused by a rate limit"]) == int(_figures(before)["Refused by a rate limit"]) + 2
+    assert int(_figures(after)["Rate-limited requests"]) == int(_figures(before)["Rate-limited requests"]) + 2
     route = "/api/v1/auth/register"
     assert _times(after, route, "(429)") == _times(before, route, "(429)") + 2
 

@@ -97,7 +97,7 @@ def test_the_heads_of_columns_sort_one_way_and_the_other(root_browser: Browser, 
     make_user(username="anton")
     page = root_browser.open("/dashboard/users")
     heads = {head.text: head.get("aria-sort") for head in page.root.one("thead").all("th")}
-    assert heads["Signed up ↓"] == "descending"
+    assert heads["Created ↓"] == "descending"
     assert heads["Username ↕"] == "none"
     page = root_browser.open(page.root.one("thead").all("a").__next__()["href"])
     assert _names(page) == ["anton", "root"]
@@ -119,7 +119,7 @@ def test_other_numbers_find_no_id_and_break_nothing(root_browser: Browser, term:
 
 
 @pytest.mark.parametrize(
-    ("query", "advice"), [("search=nobody-like-this", "Try fewer letters."), ("is_active=false", "this kind")]
+    ("query", "advice"), [("search=nobody-like-this", "Try fewer letters."), ("is_active=false", "has this status")]
 )
 def test_nobody_matching_is_said_with_a_way_on(root_browser: Browser, query: str, advice: str) -> None:
     page = root_browser.open(f"/dashboard/users?{query}&sort_by=email")

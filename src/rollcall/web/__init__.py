@@ -1,4 +1,4 @@
-"""The browser's pages: the same services as the REST interface, server-rendered, complete without JavaScript."""
+"""The HTML pages. They use the same services as the REST API, are rendered on the server, and work without JavaScript."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from rollcall.web.blueprint import asset, blueprint, csrf
 __all__ = ["account", "bulk", "dashboard", "error_page", "export", "imports", "init_app"]
 __all__ += ["sessions", "system", "undo", "users", "wants_page"]
 
-# Addresses of programs: whatever is wrong there, a program reads the answer.
+# Programs call these addresses, so errors there are JSON.
 _NOT_PAGES = ("/api/", "/health", "/metrics", "/openapi.json")
 
 # After these a form that was sent may be sent again.
@@ -40,7 +40,7 @@ _LOSING = (401, 429, 500, 503, 504)
 
 
 def init_app(app: Flask) -> None:
-    """Add the pages."""
+    """Register the pages with the application."""
     app.session_interface = access.CookieSessions()
     # The cookie ends with the session that it names; forms are good for as long.
     app.config.update(SESSION_REFRESH_EACH_REQUEST=False, WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_TIME_LIMIT=None)
@@ -53,7 +53,7 @@ def init_app(app: Flask) -> None:
 
 
 def wants_page() -> bool:
-    """Whether a person reads the answer to this request: on our pages, and where a browser strays from them."""
+    """Return whether this request gets its errors as HTML: on our pages, and at unknown addresses that a browser asks for."""
     if request.blueprint == blueprint.name:
         return True
     astray = request.url_rule is None and not request.path.startswith(_NOT_PAGES)

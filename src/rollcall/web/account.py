@@ -1,4 +1,4 @@
-"""Coming and going: the first superuser, logging in and out, and everybody's own account."""
+"""The first superuser, log-in and log-out, and the user's own profile."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from rollcall.web.forms import Form
 @blueprint.get("/")
 @access.signed_in
 def home() -> Response:
-    """To what the user may see first."""
+    """Redirect to the dashboard, or to the profile of a plain user."""
     return redirect(url_for(".dashboard" if access.identity().user.is_superuser else ".profile"))
 
 
 @blueprint.get("/setup/<token>")
 @access.anyone
 def set_up_form(token: str) -> Response:
-    """The form for the first superuser, as long as there is none."""
+    """Show the form for the first superuser, as long as there is none."""
     _require_set_up_link(token)
     if not first_superuser.is_needed(session()):
         raise SetUpAlready
@@ -43,7 +43,7 @@ def set_up_form(token: str) -> Response:
 @access.anyone
 @rate_limit.per_address(rate_limit.LOG_IN_LIMIT, "setup")
 def set_up(token: str) -> Response:
-    """Make the first superuser, who is signed in at once."""
+    """Create the first superuser and log in as this user."""
     _require_set_up_link(token)
     form = Form.sent()
     try:
@@ -67,7 +67,7 @@ def _require_set_up_link(token: str) -> None:
 @blueprint.get("/login")
 @access.anyone
 def log_in_form() -> Response:
-    """The form to log in; ``next`` is where to go afterwards."""
+    """Show the log-in form; ``next`` is where to go afterwards."""
     return Form().page("login.html", next=access.own_path(request.args.get("next")))
 
 
@@ -75,7 +75,7 @@ def log_in_form() -> Response:
 @access.anyone
 @rate_limit.per_address(rate_limit.LOG_IN_LIMIT, "login")
 def log_in() -> Response:
-    """Open a session, and go on to the page that asked for it."""
+    """Open a session, and redirect to the page that required it."""
     form, target = Form.sent(), access.own_path(request.form.get("next"))
     try:
         given = form.load(CredentialsSchema())
@@ -108,7 +108,7 @@ def log_out() -> Response:
 @blueprint.get("/profile")
 @access.signed_in
 def profile() -> Response:
-    """One's own details and sessions."""
+    """Show the user's own details and sessions."""
     return Form(_details()).page("profile.html", **_profile_context())
 
 
@@ -116,7 +116,7 @@ def profile() -> Response:
 @access.signed_in
 @rate_limit.per_caller("10/minute")
 def change_profile() -> Response:
-    """Change one's own details."""
+    """Change the user's own details."""
     form = Form.sent()
     try:
         changes = form.load(UserChangeSchema(only=("email", "username", "full_name")))
@@ -131,7 +131,7 @@ def change_profile() -> Response:
 @blueprint.get("/profile/password")
 @access.signed_in
 def own_password_form() -> Response:
-    """The form for one's own password."""
+    """Show the form for the user's own password."""
     return Form().page("password.html", person=access.identity().user)
 
 
@@ -139,7 +139,7 @@ def own_password_form() -> Response:
 @access.signed_in
 @rate_limit.per_caller("10/minute")
 def change_own_password() -> Response:
-    """Replace the password; the other sessions end."""
+    """Change the user's own password, and end the other sessions."""
     form = Form.sent()
     try:
         changes = form.load(UserChangeSchema(only=("password", "current_password")))
@@ -154,7 +154,7 @@ def change_own_password() -> Response:
 @blueprint.post("/profile/sessions")
 @access.signed_in
 def end_other_sessions() -> Response:
-    """End all of one's own sessions but this one."""
+    """End all of the user's own sessions except this one."""
     with transaction() as work:
         accounts.end_sessions(work, access.identity().user.id, keep=access.identity().session_id)
     flash("You are logged out everywhere else.")

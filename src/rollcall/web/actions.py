@@ -1,4 +1,4 @@
-"""What can be done to a user that is asked about first: the question, what will happen, and the deed."""
+"""The actions on one user that need a confirmation: the question, the consequences, and the action itself."""
 
 from __future__ import annotations
 

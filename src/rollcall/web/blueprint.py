@@ -1,4 +1,4 @@
-"""The pages' blueprint: every form on it is checked for its CSRF token; and the files that the pages bring along."""
+"""The blueprint of the pages: checks the CSRF token of every form, and serves the static files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ blueprint.before_request(csrf.protect)
 
 
 def asset(filename: str) -> str:
-    """The address of a file in ``static``, another one when the file changes."""
+    """Return the URL of a file in ``static``. It contains a digest, so it changes with the file."""
     return url_for("static", filename=filename, v=_digest(filename))
 
 
@@ -39,7 +39,7 @@ def _tell_script(response: Response) -> Response:
 
 @blueprint.after_app_request
 def _keep_assets(response: Response) -> Response:
-    """An address that carries a file's digest never changes its content."""
+    """Let browsers cache static files for a year: the content behind a URL with a digest never changes."""
     if request.endpoint == "static" and "v" in request.args and response.status_code in (200, 304):
         response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
     return response

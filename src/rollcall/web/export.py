@@ -1,4 +1,4 @@
-"""Users as a file to take along: the whole list as its address says, or those who are selected in it."""
+"""CSV downloads of users: the filtered list, or the users selected in it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from rollcall.web.blueprint import blueprint
 @access.superuser
 @deadline.limit(times=20)
 def export_users() -> Response:
-    """Everybody on the list as its address says, as a CSV file.
+    """Download all users of the filtered list as a CSV file.
 
-    :raises ValidationFailed: a parameter is not valid. Unlike the list, which leaves it out and says so, a file cannot
-        tell that it holds more than was asked for.
+    :raises ValidationFailed: a parameter is not valid. The list ignores such a parameter and
+        says so; a file could not say that it contains more than was requested.
     """
     query = RequestParser().parse(FilterSchema(), request, location="query")
     return _file(user_search.exported(session(), paging.user_filter(query)))
@@ -35,7 +35,7 @@ def export_users() -> Response:
 @blueprint.get("/dashboard/users/selected/export")
 @access.superuser
 def export_selected() -> Response:
-    """Those who are selected, in the order of the list, as a CSV file."""
+    """Download the selected users as a CSV file, in the order of the list."""
     ids = selection.given_ids(request.args)
     return _file(user_search.exported_by_id(ids)) if ids else selection.nobody()
 

@@ -1,4 +1,4 @@
-"""What the page of users shows, worked out of its address: the address holds search, filters, order and place in the list."""
+"""The contents of the list page. Its URL holds the search, the filters, the order and the page."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _CHIPS = {
 
 
 def filters(values: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The filters that are on, each as its parameter and what it is called."""
+    """Return the active filters, each as its parameter and its label."""
     states = [(name, label) for (name, value), label in _CHIPS.items() if values.get(name) == value]
     return [("search", f"“{values['search']}”"), *states] if "search" in values else states
 
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter that is on.
+    """An active filter.
 
     :ivar without: the address of the list without it.
     """
@@ -169,7 +169,7 @@ class UserList:
 
 
 def _with_id(session: Session, term: str) -> UserRecord | None:
-    """The user whose id was searched for."""
+    """Return the user whose id is the search term, or ``None``."""
     if not term.isdecimal() or len(term) >= _ID_DIGITS:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The pages about users: the list, a new one, and one user."""
+"""The pages about users: the list, a new user, and one user."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ACTION = f"{_ONE}/<any({', '.join(map(repr, ACTIONS))}):name>"
 @blueprint.get("/dashboard/users")
 @access.superuser
 def list_users() -> Response:
-    """The list, as its address says."""
+    """Show the list that the URL describes."""
     with transaction() as work:
         shown = UserList(work, request.args)
     return make_response(render_template("users.html", list=shown, users=shown.users), shown.status)
@@ -36,7 +36,7 @@ def list_users() -> Response:
 @blueprint.get("/dashboard/users/new")
 @access.superuser
 def new_user() -> Response:
-    """The form for a new user."""
+    """Show the form for a new user."""
     return Form({"is_active": "true"}).page("user_new.html")
 
 
@@ -58,7 +58,7 @@ def create_user() -> Response:
 @blueprint.get(_ONE)
 @access.superuser
 def show_user(user_id: int) -> Response:
-    """One user: details, account, sessions, what changed lately."""
+    """Show one user: details, account, sessions, recent changes."""
     context = _context(user_id) | {"changes": history.recent(session(), user_id)}
     person: User = context["person"]
     names = ("email", "username", "full_name", "is_superuser")
@@ -83,7 +83,7 @@ def change_user(user_id: int) -> Response:
 @blueprint.get(f"{_ONE}/password")
 @access.superuser
 def password_form(user_id: int) -> Response:
-    """The form for somebody's password; one's own is changed in the profile."""
+    """Show the form for a user's password. The own password is changed in the profile."""
     if user_id == access.identity().user.id:
         return redirect(url_for(".own_password_form"))
     return Form().page("password.html", person=directory.get_user(session(), user_id))
@@ -92,7 +92,7 @@ def password_form(user_id: int) -> Response:
 @blueprint.post(f"{_ONE}/password")
 @access.superuser
 def set_password(user_id: int) -> Response:
-    """Set somebody's password; the sessions of that user end."""
+    """Set a user's password, and end the sessions of that user."""
     form = Form.sent()
     try:
         changes = form.load(UserChangeSchema(only=("password", "current_password")))
@@ -118,14 +118,14 @@ def activate_user(user_id: int) -> Response:
 @blueprint.get(_ACTION)
 @access.superuser
 def ask(user_id: int, name: str) -> Response:
-    """Ask before something is done to a user, and say what will happen."""
+    """Show the consequences of an action, and ask for confirmation."""
     return Form().page("confirm.html", **_question(user_id, name, request.args.get("next")))
 
 
 @blueprint.post(_ACTION)
 @access.superuser
 def act(user_id: int, name: str) -> Response:
-    """Do what was asked about."""
+    """Perform the confirmed action."""
     form, action, me = Form.sent(), ACTIONS[name], access.identity()
     try:
         with transaction() as work:

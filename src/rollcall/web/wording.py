@@ -1,4 +1,4 @@
-"""How numbers and moments read on a page."""
+"""Format numbers and times for the pages."""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 const WAIT = 250; // milliseconds after the last key before a search starts
 
+// With it the server says where an answer leads. A redirect would be followed unseen, and its page's messages would be gone.
+const SCRIPT = { "X-Requested-With": "rollcall" };
+
 const parse = (html) => new DOMParser().parseFromString(html, "text/html");
 
 // What could not be done is said above the part of the page that it is about, until the next try.
@@ -237,7 +240,7 @@ function sendInPlace() {
     say(form, "");
     try {
       const body = new URLSearchParams(new FormData(form, event.submitter));
-      const answer = await fetch(form.action, { method: "POST", body, headers: { "X-Requested-With": "rollcall" } });
+      const answer = await fetch(form.action, { method: "POST", body, headers: SCRIPT });
       const target = answer.headers.get("Location");
       if (target) return location.assign(target);
       const page = parse(await answer.text());
@@ -272,7 +275,8 @@ function importInPlace(form) {
   const report = form.querySelector("#report");
   let busy = false;
   const show = async (answer) => {
-    if (answer.redirected) return location.assign(answer.url); // what became of the import; or the log-in
+    const target = answer.headers.get("Location"); // what became of the import; or the log-in
+    if (target) return location.assign(target);
     const page = parse(await answer.text());
     const fresh = page.getElementById("report");
     if (!fresh) return document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main"))); // an error's page
@@ -290,7 +294,7 @@ function importInPlace(form) {
     event.preventDefault();
     if (busy) return;
     busy = true;
-    const answer = fetch(form.action, { method: "POST", body: new FormData(form, button) });
+    const answer = fetch(form.action, { method: "POST", body: new FormData(form, button), headers: SCRIPT });
     if (run) followImport(run, report, () => busy);
     try {
       await show(await answer);
