@@ -7,7 +7,7 @@ CHROMIUM_TESTS := tests/chromium
 .PHONY: run test browser lighthouse screenshots check bench bench-deadline stop help
 
 help:
-	@echo "make run    serve on http://127.0.0.1:8000 (installs, migrates; gunicorn's GUNICORN_CMD_ARGS apply)"
+	@echo "make run    serve on http://127.0.0.1:8000, or make run PORT=8104 (installs and migrates first)"
 	@echo "make test   run the tests against a PostgreSQL and a Redis of their own"
 	@echo "make browser  run the tests in a real browser (apt-get install chromium)"
 	@echo "make lighthouse, make screenshots  measure the pages, picture them into docs/images"
@@ -18,7 +18,7 @@ help:
 
 run: $(VENV)/installed
 	@$(BIN)/flask db upgrade
-	@$(BIN)/flask setup-link
+	@$(BIN)/flask setup-link --before-start
 	@exec $(BIN)/gunicorn wsgi:app
 
 # Several processes, each with a PostgreSQL and a Redis of its own; more than there are cores, since many tests wait.
@@ -52,13 +52,25 @@ bench-deadline: $(VENV)/installed-test
 stop: $(VENV)/installed
 	@$(BIN)/flask embedded stop
 
+# An environment without pip (Python without python3-venv left it), or of a Python that is gone, is made anew.
+ifneq ($(wildcard $(VENV)/installed*),)
+ifneq ($(shell $(BIN)/python -c 'import pip' 2>/dev/null && echo usable),usable)
+$(shell rm -f $(VENV)/installed*)
+endif
+endif
+
 $(VENV)/installed: EXTRAS = embedded
 $(VENV)/installed-test: EXTRAS = test
 $(VENV)/installed-dev: EXTRAS = dev
 $(VENV)/installed-browser: EXTRAS = browser
 $(VENV)/installed $(VENV)/installed-test $(VENV)/installed-dev $(VENV)/installed-browser: setup.cfg constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Rollcall needs Python 3.11 or newer: make PYTHON=python3.11 …")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import pip' 2>/dev/null || { \
+		$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+			{ echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }; \
+		test ! -e $(VENV) || test -e $(VENV)/pyvenv.cfg || \
+			{ echo "$(VENV) exists and is not a virtual environment: remove it, or choose another folder (make VENV=…)"; exit 1; }; \
+		$(PYTHON) -m venv --clear $(VENV); }
 	@echo "installing rollcall[$(EXTRAS)] into $(VENV) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@

@@ -54,7 +54,7 @@ from rollcall.infra import database, deadline, logs  # noqa: E402
 from rollcall.infra.deadline.client import bound_listener  # noqa: E402
 from rollcall.infra.worker import WORKER_GRACE, DeadlineWorker  # noqa: E402
 
-bind = "127.0.0.1:8000"
+bind = _settings.bind
 worker_class = "rollcall.infra.worker.DeadlineWorker"
 logger_class = "rollcall.infra.worker.Logger"
 workers = _settings.web_concurrency

@@ -38,6 +38,7 @@ DEFAULTS = {
     "metrics_token": None,
     "log_format": "text",
     "events_days": 400,
+    "bind": "127.0.0.1:8000",
 }
 
 
@@ -293,6 +294,44 @@ def test_production_names_everything_that_is_missing_at_once():
 
 def test_production_starts_with_what_it_requires():
     assert Settings.from_environ(PRODUCTION).production
+
+
+@pytest.mark.parametrize(
+    ("environment", "bind"),
+    [
+        ({"PORT": "8104"}, "127.0.0.1:8104"),
+        (PRODUCTION | {"PORT": "8104"}, "0.0.0.0:8104"),
+        (PRODUCTION, "127.0.0.1:8000"),
+        ({"ROLLCALL_BIND": " 192.0.2.1:80 ", "PORT": "8104"}, "192.0.2.1:80"),
+        ({"ROLLCALL_BIND": "[::1]:8104"}, "[::1]:8104"),
+        ({"ROLLCALL_BIND": "unix:/run/rollcall.sock"}, "unix:/run/rollcall.sock"),
+        ({"GUNICORN_CMD_ARGS": "-w 4 --bind=127.0.0.1:8105 --reload", "ROLLCALL_BIND": "[::1]:8104"}, "127.0.0.1:8105"),
+        ({"GUNICORN_CMD_ARGS": "-b 127.0.0.1:8106", "PORT": "8104"}, "127.0.0.1:8106"),
+        ({"GUNICORN_CMD_ARGS": "--access-logfile '-", "PORT": "8104"}, "127.0.0.1:8104"),
+    ],
+)
+def test_the_address_to_listen_on(environment, bind):
+    assert Settings.from_environ(environment).bind == bind
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"ROLLCALL_BIND": "8000"},
+        {"ROLLCALL_BIND": "127.0.0.1:0"},
+        {"ROLLCALL_BIND": "127.0.0.1:70000"},
+        {"ROLLCALL_BIND": "::1:80"},
+        {"ROLLCALL_BIND": "http://127.0.0.1:80"},
+        {"PORT": "0"},
+        {"PORT": "65536"},
+        {"PORT": "http"},
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused_by_name(environment):
+    [(name, value)] = environment.items()
+    with pytest.raises(SettingsError, match=f"^{name} is ") as raised:
+        Settings.from_environ(environment)
+    assert repr(value) in str(raised.value)
 
 
 def test_nothing_else_reads_the_environment():

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
+from argparse import ArgumentError, ArgumentParser
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -64,6 +66,7 @@ class Settings:
     log_format: str = "text"
     events_days: int = 400
     web_concurrency: int = 2
+    bind: str = "127.0.0.1:8000"
     home: Path = Path("/var/lib/rollcall")
 
     @property
@@ -101,6 +104,7 @@ class Settings:
             log_format=read.choice("ROLLCALL_LOG_FORMAT", cls.log_format, ("text", "json")),
             events_days=read.integer("ROLLCALL_EVENTS_DAYS", cls.events_days, 1, 36_500),
             web_concurrency=read.integer("WEB_CONCURRENCY", min(2 * (os.cpu_count() or 1) + 1, 9), 1, 256),
+            bind=read.bind(),
             home=read.home(),
         )
         if settings.production:
@@ -229,6 +233,20 @@ class _Reader:
                 self._refuse(name, repr(origin), "a comma-separated list of origins such as https://example.org")
         return origins
 
+    def bind(self) -> str:
+        """The address to listen on. gunicorn's own arguments come first, as they do for gunicorn."""
+        given = _argument(self._values.get("GUNICORN_CMD_ARGS", ""))
+        if given is not None:
+            return given  # gunicorn itself refuses what it cannot use
+        raw = self._values.get("ROLLCALL_BIND", "").strip()
+        if not raw:
+            port = self.integer("PORT", 8000, 1, 65_535)
+            everywhere = self._values.get("PORT") and self._environ.get("ROLLCALL_ENV") == "production"
+            return f"{'0.0.0.0' if everywhere else '127.0.0.1'}:{port}"  # noqa: S104  (the contract of production)
+        if not (_ADDRESS.fullmatch(raw) and 1 <= int(raw.rpartition(":")[2]) <= 65_535) and not raw.startswith("unix:/"):
+            self._refuse("ROLLCALL_BIND", repr(raw), "an address and a port such as 127.0.0.1:8000 or [::1]:8000, or unix:/path")
+        return raw
+
     def home(self) -> Path:
         raw = self._values.get("ROLLCALL_HOME")
         if raw:
@@ -251,3 +269,16 @@ def _is_guessable(secret: str) -> bool:
     neighbours = sum(abs(one - other) <= 1 for one, other in pairwise(codes))
     repeated = any(secret[length:] == secret[:-length] for length in range(1, len(secret) // 4 + 1))
     return len(set(secret)) < _FEWEST_CHARACTERS or 4 * neighbours >= 3 * len(secret) or repeated
+
+
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}")
+
+
+def _argument(arguments: str) -> str | None:
+    """The first address that gunicorn's arguments bind, ``None`` without one."""
+    parser = ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("-b", "--bind", action="append", default=[])
+    try:
+        return next(iter(parser.parse_known_args(shlex.split(arguments))[0].bind), None)
+    except (ValueError, ArgumentError):
+        return None  # gunicorn refuses them and says why

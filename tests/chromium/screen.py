@@ -179,7 +179,7 @@ class Watch:
         self.faults.append(f"uncaught: {error.error}")
 
     def _request(self, request: Request) -> None:
-        if request.is_navigation_request():
+        if request.is_navigation_request() or request.method == "POST":  # a script shows the page that a form is answered with
             self._opened.add(request.url)
         if urlsplit(request.url).scheme not in ("data", "blob") and not request.url.startswith(self.url + "/"):
             self.faults.append(f"left the origin: {request.url}")

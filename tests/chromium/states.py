@@ -83,7 +83,7 @@ def set_up(page: Page, site: Site) -> None:
 
 def set_up_refused(page: Page, site: Site) -> None:
     set_up(page, site)
-    page.get_by_role("button", name="Make the first superuser").click()
+    page.get_by_role("button", name="Create the first administrator").click()
 
 
 def keys(page: Page, site: Site) -> None:
@@ -156,7 +156,7 @@ def nothing_answered(page: Page, site: Site) -> None:
     page.goto("/dashboard/system")
     page.route("**/dashboard/system", lambda route: route.fulfill(status=503))
     page.clock.run_for(11_000)
-    page.get_by_text("There was no answer").wait_for()
+    page.get_by_text("Rollcall did not answer the last refresh").wait_for()
 
 
 def changed_lately(page: Page, site: Site) -> None:
@@ -281,7 +281,6 @@ STATES = [
     State("dashboard, a year", at("/dashboard?days=365")),
     State("dashboard, ten million", ten_million("/dashboard?days=90")),
     State("dashboard, chart as a table", chart_as_table),
-    State("dashboard, refreshed", pressed("/dashboard", "Refresh")),
     State("users", at("/dashboard/users")),
     State("users, alone", at("/dashboard/users"), people=False),
     State("users, ten million", ten_million("/dashboard/users?size=5")),

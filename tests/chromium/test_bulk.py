@@ -182,4 +182,4 @@ def test_without_a_script_the_bar_is_simply_there(plain_page: Page, site: Site, 
 def test_without_a_script_nobody_selected_is_said(plain_page: Page, zeds: None) -> None:
     open_list(plain_page)
     bar(plain_page).get_by_role("button", name="Activate selected", exact=True).click()
-    expect(plain_page.get_by_role("alert")).to_contain_text("Nobody was selected.")
+    expect(plain_page.get_by_role("alert")).to_contain_text("No users are selected.")

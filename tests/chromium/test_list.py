@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from chromium.screen import Open, Site
+from chromium.screen import Open, Site, Watch
 
 USERS = "/dashboard/users"
 FOUND = "Tove Ünïque"
@@ -161,6 +161,42 @@ def test_a_search_that_fails_shows_the_page_of_the_failure(page: Page, site: Sit
     assert page.url.endswith("next=/dashboard/users?search%3Dtove")
 
 
+@pytest.mark.parametrize("way", ["offline", "aborted"])
+def test_a_search_without_an_answer_keeps_the_page_and_says_so(page: Page, tove: int, watch: Watch, way: str) -> None:
+    watch.allow("Failed to load resource")
+    page.goto(USERS)
+    if way == "offline":
+        page.context.set_offline(True)
+    else:
+        page.route("**/dashboard/users?search=*", lambda route: route.abort())
+    search_box(page).fill("tove")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("Rollcall did not answer, so the list is not the one that you searched for.")
+    expect(search_box(page)).to_have_value("tove")
+    expect(range_of(page)).to_have_text(re.compile("^1–50 of"))
+    expect(page.locator("#results")).not_to_have_attribute("aria-busy", "true")
+    assert page.url.endswith(USERS)
+    page.context.set_offline(False)
+    page.unroute("**/dashboard/users?search=*")
+    search_box(page).press("Enter")
+    expect(range_of(page)).to_have_text("1–1 of 1")
+    expect(alert).to_have_count(0)
+
+
+def test_a_deed_on_a_users_page_leads_back_to_the_list_as_it_was_searched(either: Page, tove: int) -> None:
+    either.goto(USERS)
+    search_box(either).fill("tove")
+    search_box(either).press("Enter")
+    expect(range_of(either)).to_have_text("1–1 of 1")
+    either.get_by_role("link", name="tove-77", exact=True).click()
+    either.get_by_role("link", name="Deactivate").click()
+    either.get_by_role("button", name="Deactivate tove-77").click()
+    expect(either.get_by_role("status").first).to_contain_text("tove-77 is deactivated.")
+    either.get_by_role("navigation", name="Breadcrumb").get_by_role("link", name="Users").click()
+    expect(range_of(either)).to_have_text("1–1 of 1")
+    expect(search_box(either)).to_have_value("tove")
+
+
 def test_enter_searches_without_javascript(plain_page: Page, tove: int) -> None:
     plain_page.goto(USERS)
     search_box(plain_page).fill("tove")
@@ -227,7 +263,7 @@ def test_nobody_but_oneself(either: Page, site: Site, open_browser: Open) -> Non
     site.sign_in(either.context, site.add(username="alone", is_superuser=True))
     either.goto(USERS)
     expect(either.get_by_text("You are the only user so far.")).to_be_visible()
-    either.get_by_role("link", name="Make the first one").click()
+    either.get_by_role("link", name="Create the first one").click()
     expect(either).to_have_title("New user · Rollcall")
 
 

@@ -81,7 +81,7 @@ def test_nothing_is_wider_than_the_screen(open_browser: Callable[..., BrowserCon
         page = open_browser(user, viewport={"width": width, "height": 800}).new_page()
         page.goto(path)
         page.get_by_text("2 earlier changes").click()
-        expect(page.get_by_role("region", name="Lately").get_by_role("listitem")).to_have_count(12)
+        expect(page.get_by_role("region", name="Recent changes").get_by_role("listitem")).to_have_count(12)
         parts = page.locator("section, .scroll, li")
         assert parts.evaluate_all("(all) => all.filter((part) => part.scrollWidth > part.clientWidth + 1).length") == 0
         assert page.evaluate("document.documentElement.scrollWidth") == width

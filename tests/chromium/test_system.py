@@ -101,7 +101,7 @@ def test_a_refresh_without_an_answer_is_said_and_tried_again(watched: Page, watc
     watch.allow("503")
     watched.route(f"**{SYSTEM}", lambda route: route.fulfill(status=503))
     watched.clock.run_for(PERIOD)
-    expect(watched.get_by_role("alert")).to_contain_text("There was no answer to the last refresh")
+    expect(watched.get_by_role("alert")).to_contain_text("Rollcall did not answer the last refresh")
     watched.unroute_all()
     watched.clock.run_for(PERIOD)
     expect(watched.get_by_role("alert")).to_be_hidden()

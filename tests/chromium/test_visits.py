@@ -27,7 +27,7 @@ def test_the_link_of_a_new_rollcall_makes_its_first_superuser(visitor: Page, sit
     visitor.get_by_label("E-mail address").fill("ada@example.org")
     visitor.get_by_label("Password", exact=True).fill(PASSWORD)
     visitor.get_by_label("The same password again").fill(PASSWORD)
-    visitor.get_by_role("button", name="Make the first superuser").click()
+    visitor.get_by_role("button", name="Create the first administrator").click()
     expect(visitor).to_have_title("Dashboard · Rollcall")
     assert site.find("ada").is_superuser
 
@@ -47,7 +47,7 @@ def test_a_form_that_came_too_late_is_said_and_led_back_to(either: Page, site: S
     either.goto("/profile")
     site.end_sessions()
     either.get_by_role("button", name="Save").click()
-    expect(either.get_by_role("alert")).to_contain_text("Your session has ended before this was done.")
+    expect(either.get_by_role("alert")).to_contain_text("Your session ended before this was done.")
     log_in(either)
     expect(either).to_have_title("Your profile · Rollcall")
 

@@ -124,7 +124,7 @@ def test_nobody_selected_is_said_in_the_list(root_browser: Browser) -> None:
     for path in ("activate", "deactivate", "export"):
         page = root_browser.open(f"/dashboard/users/selected/{path}?next=/dashboard/users%3Fsearch=ro")
         assert page.address == "/dashboard/users?search=ro"
-        assert "Nobody was selected" in page.root.one("div", role="alert").text
+        assert "No users are selected" in page.root.one("div", role="alert").text
 
 
 @pytest.mark.parametrize("path", ["selected/deactivate", "selected/export", "undo/deactivate"])

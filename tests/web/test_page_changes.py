@@ -42,7 +42,7 @@ def change(session: Session, ann: User, acting: Callable[[User], Identity]) -> C
 
 def test_without_changes_it_says_so(root_browser: Browser, ann_browser: Browser, ann: User) -> None:
     for page in (root_browser.open(f"/dashboard/users/{ann.id}"), ann_browser.open("/profile")):
-        assert page.root.one("section", aria_labelledby="lately").text == "Lately No changes on record."
+        assert page.root.one("section", aria_labelledby="lately").text == "Recent changes No changes on record."
 
 
 def test_changes_read_as_sentences_the_newest_first(

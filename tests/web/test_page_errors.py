@@ -61,7 +61,7 @@ def test_a_database_that_is_away_is_a_page(make_app: Callable[..., Flask]) -> No
     with browser.client.session_transaction() as cookie:
         cookie["token"] = "t"
     page = browser.open("/dashboard")
-    assert (page.status, page.heading) == (503, "Not available just now")
+    assert (page.status, page.heading) == (503, "Unavailable")
     assert page.response.headers["Retry-After"] == "2"
     assert browser.open("/login").status == 200
 

@@ -44,7 +44,7 @@ def test_logging_in_and_out(stranger: Browser, ann: User, events: Events) -> Non
 def test_the_first_superuser(stranger: Browser, app: Flask, events: Events) -> None:
     new = {"username": "ada", "email": "ada@example.org", "password": PASSWORD, "password_again": PASSWORD}
     page = stranger.open(first_superuser.link_path(str(app.secret_key)))
-    stranger.press(page, "Make the first superuser", **new)
+    stranger.press(page, "Create the first administrator", **new)
     assert [(kind, actor, subject) for kind, actor, subject, _ in events()] == [
         ("user_created", "ada", "ada"),
         ("superuser_set_up", "ada", "ada"),

@@ -72,7 +72,7 @@ def fresh_pages(
 ) -> list[Page]:
     """Every page, in every state, with a name on it that attacks."""
     set_up = stranger.open(first_superuser.link_path(str(app.secret_key)))
-    refused = stranger.press(set_up, "Make the first superuser", full_name=EVIL)
+    refused = stranger.press(set_up, "Create the first administrator", full_name=EVIL)
     root = make_user(username="root", email="root@example.org", full_name=EVIL, is_superuser=True)
     ann = make_user(username="ann", email="ann@example.org", full_name=EVIL)
     make_user(username="off", full_name="", is_active=False, password_hash=None)

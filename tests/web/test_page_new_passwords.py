@@ -17,7 +17,7 @@ REFUSED = [(PASSWORD_HASH, "This is a password hash"), ("Ann2024!", "user's name
 def test_in_the_forms(app: Flask, stranger: Browser, password: str, sentence: str) -> None:
     form = stranger.open(first_superuser.link_path(str(app.secret_key)))
     names = {"username": "ann", "email": "ann@example.org", "full_name": ""}
-    page = stranger.press(form, "Make the first superuser", **names, password=password, password_again=password)
+    page = stranger.press(form, "Create the first administrator", **names, password=password, password_again=password)
     assert page.status == 422
     assert sentence in page.problem("password")
     assert PASSWORD_HASH not in page.text

@@ -57,7 +57,7 @@ def test_the_set_up_session_has_its_device_too(stranger: Browser, app: Flask) ->
     stranger.client.environ_base |= {"HTTP_USER_AGENT": FIREFOX}
     page = stranger.open(first_superuser.link_path(str(app.secret_key)))
     new = {"username": "ada", "email": "ada@example.org", "password": PASSWORD, "password_again": PASSWORD}
-    stranger.press(page, "Make the first superuser", **new)
+    stranger.press(page, "Create the first administrator", **new)
     [row] = rows(stranger.open("/profile"))
     assert row.one("th").text == "Firefox on Linux This one 127.0.0.1"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +31,7 @@ def path(app: Flask) -> str:
 
 
 def _set_up(browser: Browser, path: str, **fields: str) -> Page:
-    return browser.press(browser.open(path), "Make the first superuser", **(FIELDS | fields))
+    return browser.press(browser.open(path), "Create the first administrator", **(FIELDS | fields))
 
 
 def test_the_link_makes_a_superuser_who_is_logged_in_at_once(stranger: Browser, path: str, session: Session) -> None:
@@ -50,7 +51,7 @@ def test_it_works_once(stranger: Browser, app: Flask, path: str, session: Sessio
     late = Browser(app.test_client())
     form = late.open(path)
     _set_up(stranger, path)
-    page = late.press(form, "Make the first superuser", **(FIELDS | {"username": "eve", "email": "eve@example.org"}))
+    page = late.press(form, "Create the first administrator", **(FIELDS | {"username": "eve", "email": "eve@example.org"}))
     assert (page.status, page.heading) == (403, "Not allowed")
     assert "set up already" in page.text
     assert late.open(path).status == 403
@@ -72,7 +73,7 @@ def test_of_two_at_once_one_wins(app: Flask, path: str, session: Session) -> Non
 
     def send(number: int) -> int:
         names = {"username": f"first{number}", "email": f"first{number}@example.org"}
-        button = "Make the first superuser"
+        button = "Create the first administrator"
         return browsers[number].press(forms[number], button, follow=False, **(FIELDS | names)).status
 
     statuses = together([lambda number=number: send(number) for number in range(4)])  # type: ignore[misc]
@@ -98,7 +99,7 @@ def test_what_is_wrong_is_said_beside_the_fields(stranger: Browser, path: str) -
     assert "only letters" in page.problem("username")
     assert page.problem("email") == "This field is required."
     assert "most common" in page.problem("password")
-    assert page.problem("password_again") == "This is not the same password."
+    assert page.problem("password_again") == "The passwords do not match."
     assert page.value("full_name") == "Ada Lovelace"
 
 
@@ -111,6 +112,32 @@ def test_the_command_prints_the_link(app: Flask, path: str) -> None:
     result = app.test_cli_runner().invoke(args=["setup-link", "--url", "https://example.org/"])
     assert result.exit_code == 0
     assert result.stdout == f"https://example.org{path}\n"
+
+
+@pytest.mark.parametrize(
+    ("bind", "url"),
+    [
+        ("127.0.0.1:8104", "http://127.0.0.1:8104"),
+        ("0.0.0.0:8104", "http://127.0.0.1:8104"),
+        ("[::]:8104", "http://[::1]:8104"),
+        ("192.0.2.7:80", "http://192.0.2.7:80"),
+    ],
+)
+def test_the_link_names_the_address_that_is_served(make_app: Callable[..., Flask], path: str, bind: str, url: str) -> None:
+    result = make_app(bind=bind).test_cli_runner().invoke(args=["setup-link"])
+    assert result.stdout == f"{url}{path}\n"
+
+
+def test_a_port_that_is_taken_is_said_instead_of_a_link(make_app: Callable[..., Flask]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        runner = make_app(bind=f"127.0.0.1:{port}").test_cli_runner()
+        taken = runner.invoke(args=["setup-link", "--before-start"])
+        assert (taken.exit_code, taken.stdout) == (1, "")
+        assert f"Port {port} of 127.0.0.1 is already in use." in taken.stderr
+        # Without the option the command is for a service that runs already.
+        assert f":{port}/setup/" in runner.invoke(args=["setup-link"]).stdout
+    assert runner.invoke(args=["setup-link", "--before-start"]).exit_code == 0
 
 
 def test_the_command_says_why_there_is_no_link(app: Flask, root: User) -> None:
@@ -146,7 +173,7 @@ def test_it_closes_when_a_superuser_gets_a_password(
     form = stranger.open(path)
     runner = app.test_cli_runner()
     runner.invoke(args=["users", "set-password", "imported", "--password-stdin"], input="correct horse battery\n")
-    page = stranger.press(form, "Make the first superuser", **FIELDS)
+    page = stranger.press(form, "Create the first administrator", **FIELDS)
     assert (page.status, page.heading) == (403, "Not allowed")
 
 

@@ -143,7 +143,7 @@ def test_a_form_sent_after_the_session_has_ended_leads_back_to_its_page(root_bro
     referrer = {"Referer": "http://localhost/dashboard/users/new"}
     page = root_browser.press(page, "Create the user", headers=referrer, username="new", email="new@example.org")
     assert page.heading == "Log in"
-    assert "Your session has ended before this was done." in page.root.one("div", role="alert").text
+    assert "Your session ended before this was done." in page.root.one("div", role="alert").text
     assert root_browser.press(page, "Log in", username="root", password=PASSWORD).address == "/dashboard/users/new"
 
 
@@ -152,7 +152,7 @@ def test_the_same_where_the_browser_has_dropped_its_cookie(root_browser: Browser
     root_browser.client.delete_cookie("rollcall")
     referrer = {"Referer": "http://localhost/dashboard/users/new"}
     page = root_browser.press(page, "Create the user", headers=referrer, username="new")
-    assert "Your session has ended before this was done." in page.root.one("div", role="alert").text
+    assert "Your session ended before this was done." in page.root.one("div", role="alert").text
     assert root_browser.press(page, "Log in", username="root", password=PASSWORD).address == "/dashboard/users/new"
 
 
@@ -160,7 +160,7 @@ def test_the_referrer_of_another_site_is_no_place_to_return_to(root_browser: Bro
     page = root_browser.open("/profile")
     clock.advance(hours=13)
     page = root_browser.press(page, "Save", headers={"Referer": "http://localhost.evil.example/x"})
-    assert page.address == "/login"
+    assert page.address == "/login?next=/profile"  # the form itself
 
 
 def test_logging_out_ends_the_session_at_the_server(root_browser: Browser, root: User) -> None:

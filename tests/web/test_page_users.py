@@ -80,11 +80,24 @@ def test_a_total_that_is_a_bound_says_more_than(root_browser: Browser, session: 
     assert page.root.one(id_="range").text == "1–50 of more than 200"
 
 
+def test_the_last_page_of_a_long_search_has_an_exact_total(root_browser: Browser, session: Session) -> None:
+    session.add_all(User(username=f"many{number}", email=f"many{number}@example.org") for number in range(303))
+    session.commit()
+    page = root_browser.open("/dashboard/users?search=many&size=100")
+    ranges = [page.root.one(id_="range").text]
+    while following := next(page.root.all("a", rel="next"), None):
+        page = root_browser.open(following["href"])
+        ranges.append(page.root.one(id_="range").text)
+    expected = ["1–100 of more than 200", "101–200 of more than 200", "201–300 of more than 300", "301–303 of 303"]
+    assert ranges == expected
+    assert page.root.one("p", class_="all").text.startswith("All 303:")
+
+
 def test_the_heads_of_columns_sort_one_way_and_the_other(root_browser: Browser, make_user: Callable[..., User]) -> None:
     make_user(username="anton")
     page = root_browser.open("/dashboard/users")
     heads = {head.text: head.get("aria-sort") for head in page.root.one("thead").all("th")}
-    assert heads["Signed up ↓"] == "descending"
+    assert heads["Created ↓"] == "descending"
     assert heads["Username ↕"] == "none"
     page = root_browser.open(page.root.one("thead").all("a").__next__()["href"])
     assert _names(page) == ["anton", "root"]
@@ -106,7 +119,7 @@ def test_other_numbers_find_no_id_and_break_nothing(root_browser: Browser, term:
 
 
 @pytest.mark.parametrize(
-    ("query", "advice"), [("search=nobody-like-this", "Try fewer letters."), ("is_active=false", "this kind")]
+    ("query", "advice"), [("search=nobody-like-this", "Try fewer letters."), ("is_active=false", "has this status")]
 )
 def test_nobody_matching_is_said_with_a_way_on(root_browser: Browser, query: str, advice: str) -> None:
     page = root_browser.open(f"/dashboard/users?{query}&sort_by=email")

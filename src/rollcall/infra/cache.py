@@ -137,11 +137,11 @@ def fetch(key: str, ttl: int, now: float, compute: Callable[[], Any]) -> Cached:
     :param now: POSIX time, in seconds.
     :param compute: makes the value, of JSON types only.
     """
-    store = cache.cache
+    kept = cache.cache
     call = current_app.extensions["rollcall-cache-breaker"].call
 
     def stored() -> Cached | None:
-        match call(lambda: store.get(key), None):
+        match call(lambda: kept.get(key), None):
             case {"value": value, "at": int() | float() as at}:
                 return Cached(value, max(0.0, now - at))
         return None  # nothing, or nothing of ours
@@ -152,7 +152,7 @@ def fetch(key: str, ttl: int, now: float, compute: Callable[[], Any]) -> Cached:
         return found
     metrics.CACHE_MISSES.inc()
     lock = f"{key}:lock"
-    mine = call(lambda: store.add(lock, 1, timeout=_LOCK_LIFE), otherwise=True)
+    mine = call(lambda: kept.add(lock, 1, timeout=_LOCK_LIFE), otherwise=True)
     if not mine and found:
         return found
     patience = time.monotonic() + _COLD_WAIT
@@ -162,18 +162,18 @@ def fetch(key: str, ttl: int, now: float, compute: Callable[[], Any]) -> Cached:
         if found:
             return found
     try:
-        value = compute()
-        call(lambda: store.set(key, {"value": value, "at": now}, timeout=ttl + _LOCK_LIFE), None)
+        return store(key, ttl, now, compute())
     finally:
         if mine:
-            call(lambda: store.delete(lock), None)
-    return Cached(value, 0.0)
+            call(lambda: kept.delete(lock), None)
 
 
-def forget(key: str) -> None:
-    """Drop the value under ``key``, so that the next :func:`fetch` computes it; nothing where the store is away.
+def store(key: str, ttl: int, now: float, value: Any) -> Cached:
+    """Replace the value under ``key``; nothing is kept where the store is unavailable.
 
-    One that another worker is computing at this moment counts as new, and stays.
+    :param ttl, now: as for :func:`fetch`.
     """
-    store = cache.cache
-    current_app.extensions["rollcall-cache-breaker"].call(lambda: store.delete(key), None)
+    kept = cache.cache
+    entry = {"value": value, "at": now}
+    current_app.extensions["rollcall-cache-breaker"].call(lambda: kept.set(key, entry, timeout=ttl + _LOCK_LIFE), None)
+    return Cached(value, 0.0)

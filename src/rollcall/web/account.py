@@ -1,4 +1,4 @@
-"""Coming and going: the first superuser, logging in and out, and everybody's own account."""
+"""The first superuser, log-in and log-out, and the user's own profile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rollcall.infra.database import session
 from rollcall.services.events import trail
 from rollcall.services.identity import accounts, attempts, rights
 from rollcall.services.users import directory, first_superuser
-from rollcall.web import access, edits, sessions
+from rollcall.web import access, drafts, edits, sessions
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
 
@@ -26,14 +26,14 @@ from rollcall.web.forms import Form
 @blueprint.get("/")
 @access.signed_in
 def home() -> Response:
-    """To what the user may see first."""
+    """Redirect to the dashboard, or to the profile of a plain user."""
     return redirect(url_for(".dashboard" if access.identity().user.is_superuser else ".profile"))
 
 
 @blueprint.get("/setup/<token>")
 @access.anyone
 def set_up_form(token: str) -> Response:
-    """The form for the first superuser, as long as there is none."""
+    """Show the form for the first superuser, as long as there is none."""
     if not _is_set_up_link(token):
         abort(404)
     if not first_superuser.is_needed(session()):
@@ -44,7 +44,7 @@ def set_up_form(token: str) -> Response:
 @blueprint.post("/setup/<token>")
 @access.anyone
 def set_up(token: str) -> Response:
-    """Create the first superuser, who is logged in at once."""
+    """Create the first superuser and log in as this user."""
     if not _is_set_up_link(token):
         sign_in.guess_at_link()
         abort(404)
@@ -71,20 +71,22 @@ def _is_set_up_link(token: str) -> bool:
 @blueprint.get("/login")
 @access.anyone
 def log_in_form() -> Response:
-    """The form to log in; ``next`` is where to go afterwards."""
+    """Show the log-in form; ``next`` is where to go afterwards."""
     return Form().page("login.html", next=access.own_path(request.args.get("next")))
 
 
 @blueprint.post("/login")
 @access.anyone
 def log_in() -> Response:
-    """Open a session, and go on to the page that asked for it."""
+    """Open a session, and redirect to the page that required it."""
     form, target = Form.sent(), access.own_path(request.form.get("next"))
     try:
         opened = sign_in.log_in(**form.load(CredentialsSchema()), replaces=access.replaced_token())
     except (ValidationFailed, InvalidCredentials, InactiveAccount) as error:
         return form.refuse(error).page("login.html", next=target)
+    typed = drafts.held()
     access.open_session(opened)
+    drafts.hold(typed)
     return redirect(target or url_for(".home"))
 
 
@@ -104,7 +106,7 @@ def log_out() -> Response:
 @blueprint.get("/profile")
 @access.signed_in
 def profile() -> Response:
-    """One's own details and sessions."""
+    """Show the user's own details and sessions."""
     return Form(edits.shown(access.identity().user, edits.DETAILS)).page("profile.html", **_profile_context())
 
 
@@ -112,7 +114,7 @@ def profile() -> Response:
 @access.signed_in
 @rate_limit.per_caller("10/minute")
 def change_profile() -> Response:
-    """Change one's own details."""
+    """Change the user's own details."""
     form, me = Form.sent(), access.identity()
     try:
         changes = edits.changes(form.load(UserChangeSchema(only=(*edits.DETAILS, "current_password"))))
@@ -131,7 +133,7 @@ def change_profile() -> Response:
 @blueprint.get("/profile/password")
 @access.signed_in
 def own_password_form() -> Response:
-    """The form for one's own password."""
+    """Show the form for the user's own password."""
     return Form().page("password.html", person=access.identity().user)
 
 
@@ -139,7 +141,7 @@ def own_password_form() -> Response:
 @access.signed_in
 @rate_limit.per_caller("10/minute")
 def change_own_password() -> Response:
-    """Replace the password; the other sessions end."""
+    """Change the user's own password, and end the other sessions."""
     form, me = Form.sent(), access.identity()
     try:
         changes = form.load(UserChangeSchema(only=("password", "current_password")))
@@ -154,7 +156,7 @@ def change_own_password() -> Response:
 @blueprint.post("/profile/sessions")
 @access.signed_in
 def end_other_sessions() -> Response:
-    """End all of one's own sessions but this one."""
+    """End all of the user's own sessions except this one."""
     me = access.identity()
     with transaction() as work:
         rights.confirm(work, me, runtime.now(), target=me.user.id)

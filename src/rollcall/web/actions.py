@@ -1,4 +1,4 @@
-"""What can be done to a user that is asked about first: the question, what will happen, and the deed."""
+"""The actions on one user that need a confirmation: the question, the consequences, and the action itself."""
 
 from __future__ import annotations
 
@@ -17,9 +17,15 @@ from rollcall.web.wording import plural
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """:ivar perform: does it; the caller commits. :ivar done: what is said afterwards, of a username."""
+    """What a superuser can do to a user after a question.
+
+    :ivar verb, running: its names before it is done and while it runs; the username follows.
+    :ivar perform: does it. The caller commits.
+    :ivar done: the message afterwards, with a place for the username.
+    """
 
     verb: str
+    running: str
     consequences: Callable[[User, int], list[str]]
     perform: Callable[[Session, User, Identity], None]
     done: str
@@ -48,6 +54,7 @@ def _ended(sessions: int) -> list[str]:
 ACTIONS = {
     "deactivate": Action(
         "Deactivate",
+        "Deactivating",
         lambda person, sessions: [
             f"{person.username} cannot log in until somebody activates the account again.",
             *_ended(sessions),
@@ -58,6 +65,7 @@ ACTIONS = {
     ),
     "delete": Action(
         "Delete",
+        "Deleting",
         lambda person, sessions: [
             f"The account of {person.username} ({person.email}) is removed for good; this cannot be undone.",
             *_ended(sessions),
@@ -68,6 +76,7 @@ ACTIONS = {
     ),
     "end-sessions": Action(
         "End the sessions of",
+        "Ending the sessions of",
         lambda person, sessions: [
             *_ended(sessions),
             f"{person.username} may log in again with the same password.",

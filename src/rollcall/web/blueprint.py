@@ -1,4 +1,4 @@
-"""The pages' blueprint: every form on it is checked for its CSRF token; and the files that the pages bring along."""
+"""The blueprint of the pages: checks the CSRF token of every form, and serves the static files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ blueprint.before_request(csrf.protect)
 
 
 def asset(filename: str) -> str:
-    """The address of a file in ``static``, another one when the file changes."""
+    """Return the URL of a file in ``static``. It contains a digest, so it changes with the file."""
     return url_for("static", filename=filename, v=_digest(filename))
 
 
@@ -28,9 +28,18 @@ def _digest(filename: str) -> str:
     return hashlib.sha256((_STATIC / filename).read_bytes()).hexdigest()[:12]
 
 
+@blueprint.after_request
+def _tell_script(response: Response) -> Response:
+    """Tell a script that has sent a form where the answer leads. Its browser would follow a redirect unseen."""
+    if request.headers.get("X-Requested-With") == "rollcall" and response.status_code in (302, 303):
+        response.status_code = 204
+        response.set_data(b"")
+    return response
+
+
 @blueprint.after_app_request
 def _keep_assets(response: Response) -> Response:
-    """An address that carries a file's digest never changes its content."""
+    """Let browsers cache static files for a year: the content behind a URL with a digest never changes."""
     if request.endpoint == "static" and "v" in request.args and response.status_code in (200, 304):
         response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
     return response

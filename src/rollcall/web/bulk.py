@@ -1,4 +1,4 @@
-"""Many users at once, ticked in the list or all that match: the question with its numbers, and the deed."""
+"""Activate or deactivate many users: those selected in the list, or all that match a filter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COUNT_DIGITS = 9
 @blueprint.get(_ADDRESS)
 @access.superuser
 def ask_many(whom: str, deed: str) -> Response:
-    """Ask before many users are changed, and say how many, and what will happen."""
+    """Show how many users would change and what that means, and ask for confirmation."""
     chosen = selection.asked(whom)
     return _question(Form(), whom, chosen, deed) if chosen else selection.nobody()
 
@@ -33,7 +33,7 @@ def ask_many(whom: str, deed: str) -> Response:
 @access.superuser
 @deadline.limit(times=10)
 def change_many(whom: str, deed: str) -> Response:
-    """Do what was asked about, if it would still change as many users; else ask anew."""
+    """Change the users if the number is still the confirmed one. Otherwise ask again."""
     form, chosen, me, state = Form.sent(), selection.asked(whom), access.identity(), STATES[deed]
     try:
         with transaction() as work:
@@ -49,7 +49,7 @@ def change_many(whom: str, deed: str) -> Response:
 
 
 def _confirmed() -> int:
-    """The number that the question has named; -1, which is nobody's, for anything else."""
+    """Return the confirmed number of users, or -1, which never matches, if it is not a number."""
     given = request.form.get("expected", "")
     return int(given) if given.isascii() and given.isdecimal() and len(given) <= _COUNT_DIGITS else -1
 

@@ -26,7 +26,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What the template draws.
+    """The shapes that the template draws.
 
     :ivar lines: height and number of each line of the scale.
     :ivar names: place and day of each name on the axis; every other one is left out where there is little room.
@@ -44,7 +44,7 @@ class Chart:
 
 
 def sign_ups(days: Sequence[tuple[date, int]]) -> Chart:
-    """The chart of some days, the oldest first; at least one."""
+    """Return the chart of at least one day, oldest first."""
     top = _round_up(max(count for _, count in days))
     place = (WIDTH - _LEFT - _RIGHT) / len(days)
     room = HEIGHT - _TOP - _BOTTOM

@@ -1,8 +1,8 @@
-"""The first page of a superuser: how the user base stands."""
+"""The first page of a superuser: statistics, sign-ups and the latest users."""
 
 from __future__ import annotations
 
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import make_response, render_template, request
 from werkzeug import Response
 
 from rollcall.infra import runtime
@@ -20,28 +20,19 @@ _LATEST = 10
 @blueprint.get("/dashboard")
 @access.superuser
 def dashboard() -> Response:
-    """The six statistics, the sign-ups of some days (``?days=30``), and the latest ten users."""
+    """Show the six statistics, the sign-ups of the last days (``?days=30``), and the latest ten users."""
     now = runtime.now()
     asked = request.args.get("days")
     days = next((days for days in CHART_DAYS if str(days) == asked), 30)
-    stats = numbers.cached(session(), now, runtime.settings().stats_ttl)
+    # Not from the cache: what its reader has just changed is in it, and it agrees with the chart and the list below it.
+    stats = numbers.refresh(session(), now, runtime.settings().stats_ttl)
     page = render_template(
         "dashboard.html",
         stats=stats.value,
-        stats_age=stats.age,
+        now=now,
         users=user_search.numbered_page(session(), UserFilter(), 1, _LATEST).items,
         chart=chart.sign_ups(numbers.signups(session(), now, days)),
         days=days,
         choices=CHART_DAYS,
-        here=access.here(),
     )
     return make_response(page)
-
-
-@blueprint.post("/dashboard/refresh")
-@access.superuser
-def refresh() -> Response:
-    """Compute the statistics now, and go back to them."""
-    numbers.refresh(session(), runtime.now(), runtime.settings().stats_ttl)
-    flash("The statistics are computed anew.")
-    return redirect(access.own_path(request.form.get("next")) or url_for(".dashboard"))

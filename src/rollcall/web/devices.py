@@ -1,6 +1,6 @@
-"""What a session's device is called on a page: a guess from what the program says of itself, in a few plain words.
+"""Name the device of a session, such as ``Firefox on Linux``, from its User-Agent header.
 
-It is for people who look for a session that is not theirs; nothing is decided by it, since any program may say anything.
+The name helps people to find sessions that are not theirs. Nothing depends on it, because a client can send any header.
 """
 
 from __future__ import annotations

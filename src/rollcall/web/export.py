@@ -1,4 +1,4 @@
-"""Users as a file to take along: the whole list as its address says, or those who are selected in it."""
+"""CSV downloads of users: the filtered list, or the users selected in it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from rollcall.web.blueprint import blueprint
 @access.superuser
 @deadline.limit(times=20)
 def export_users() -> Response:
-    """Everybody on the list as its address says, as a CSV file.
+    """Download all users of the filtered list as a CSV file.
 
-    :raises ValidationFailed: a parameter is not valid. Unlike the list, which leaves it out and says so, a file cannot
-        tell that it holds more than was asked for.
+    :raises ValidationFailed: a parameter is not valid. The list ignores such a parameter and
+        says so; a file could not say that it contains more than was requested.
     """
     query = RequestParser().parse(FilterSchema(), request, location="query")
     chosen = paging.user_filter(query)
@@ -40,7 +40,7 @@ def export_users() -> Response:
 @blueprint.get("/dashboard/users/selected/export")
 @access.superuser
 def export_selected() -> Response:
-    """Those who are selected, in the order of the list, as a CSV file."""
+    """Download the selected users as a CSV file, in the order of the list."""
     ids = selection.given_ids(request.args)
     if not ids:
         return selection.nobody()

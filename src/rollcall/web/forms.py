@@ -1,4 +1,4 @@
-"""Forms: read with the schemas of the REST interface, and shown again with what was typed and what is wrong with it."""
+"""Forms: validated with the schemas of the REST API, and shown again with the input and its problems."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from rollcall.api.errors import describe
 from rollcall.api.parsing import RequestParser
 from rollcall.api.schemas.base import Flag
 from rollcall.errors import FieldProblem, RollcallError, ValidationFailed
+from rollcall.web import drafts
 
 _PASSWORDS = frozenset({"password", "password_again", "current_password"})
 
 
 class _FormParser(RequestParser):
-    """Form values as JSON would give them: boxes are booleans, what was left empty is absent or null."""
+    """Reads form values as if they were JSON: check boxes are booleans, empty fields are absent or null."""
 
     def load_form(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -34,24 +35,26 @@ _PARSER = _FormParser()
 
 
 class Form:
-    """What somebody typed into a form, and what is wrong with it.
+    """The input of a form and its problems.
 
     :param values: what to show in the fields; passwords are never among it.
+    :ivar restored: whether that was typed before a log-in, and was not saved.
     """
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self.values = {name: value for name, value in (values or {}).items() if name not in _PASSWORDS}
         self.status = 200
+        self.restored = False
         self.message = ""
         self.problems: dict[str, str] = {}
 
     @classmethod
     def sent(cls) -> Form:
-        """The form that this request carries."""
+        """Return the form of this request."""
         return cls(request.form)
 
     def load(self, schema: ma.Schema) -> Any:
-        """What the schema makes of it.
+        """Validate the input with a schema and return the result.
 
         :raises ValidationFailed: with every problem, and if the repeated password is another one.
         """
@@ -62,13 +65,13 @@ class Form:
         except ValidationFailed as error:
             problems.extend(error.problems)
         if request.form.get("password_again", request.form.get("password")) != request.form.get("password"):
-            problems.append(FieldProblem("password_again", "not_the_same", "This is not the same password."))
+            problems.append(FieldProblem("password_again", "not_the_same", "The passwords do not match."))
         if problems:
             raise ValidationFailed(problems)
         return loaded
 
     def refuse(self, error: RollcallError) -> Form:
-        """Take what a service or a schema says against it: beside the fields where it names them, else as a message."""
+        """Record the problems that a service or a schema reports: at the fields it names, or as a message."""
         answer = describe(error)
         self.status = answer.status
         self.message = answer.message
@@ -77,5 +80,7 @@ class Form:
         return self
 
     def page(self, template: str, **context: Any) -> Response:
-        """The page with this form on it."""
+        """Render the page with this form, with the kept input of its reader if there is any (see ``drafts``)."""
+        if request.method == "GET" and (typed := drafts.take()) is not None:
+            self.values, self.restored = typed, True
         return make_response(render_template(template, form=self, **context), self.status)

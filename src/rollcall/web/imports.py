@@ -1,4 +1,4 @@
-"""Bringing many users in from a file: a template, a rehearsal, the import of exactly that file, its progress, the bad rows."""
+"""The import page: a template, the check of a file, the import of exactly that file, its progress, and its bad rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
 
 TIMES = 60
-"""An import may take so many times ROLLCALL_REQUEST_TIMEOUT: 30 minutes, enough to hash 100,000 passwords on two cores."""
+"""An import may take this many times ROLLCALL_REQUEST_TIMEOUT: 30 minutes, enough to hash 100,000 passwords on two cores."""
 
 _TOO_LARGE = (
     "This file is larger than {}, the most that can be sent here. Split it, or have it imported at the command line, "
@@ -40,7 +40,7 @@ _TYPES = {FileFormat.CSV: "text/csv; charset=utf-8", FileFormat.NDJSON: "applica
 
 
 class Upload(NamedTuple):
-    """The file that a request carries; it is gone with the request.
+    """The uploaded file. It is not kept after the request.
 
     :ivar name: as its sender calls it, made fit to be shown and kept.
     """
@@ -66,7 +66,7 @@ class Upload(NamedTuple):
 @blueprint.get(_PATH)
 @access.superuser
 def import_form() -> Response:
-    """The form for the file."""
+    """Show the form for the file."""
     return _page(Form())
 
 
@@ -74,7 +74,7 @@ def import_form() -> Response:
 @access.superuser
 @deadline.limit(times=TIMES)
 def import_users() -> Response:
-    """Check a file, import one that was checked, or give its bad rows back, as the button says."""
+    """Check a file, import a checked file, or return its bad rows, depending on the button."""
     form = Form.sent()
     try:
         upload = Upload.sent()
@@ -87,7 +87,7 @@ def import_users() -> Response:
 @blueprint.get(f"{_PATH}/<uuid:run_id>")
 @access.superuser
 def show_import(run_id: UUID) -> Response:
-    """How far an import is, or what has become of it; a script replaces a part of the page by what it then says."""
+    """Show the progress or the result of an import. A script refreshes a part of the page from here."""
     run = runs.find(session(), run_id, _me())
     if run is None:
         abort(404)
@@ -97,7 +97,7 @@ def show_import(run_id: UUID) -> Response:
 @blueprint.get(f"{_PATH}/template.<any(csv, ndjson):suffix>")
 @access.superuser
 def import_template(suffix: str) -> Response:
-    """A file to fill in."""
+    """Download an example file."""
     file_format = FileFormat(suffix)
     reply = make_response(uploads.template(file_format))
     reply.content_type = _TYPES[file_format]
@@ -177,7 +177,7 @@ def _read(file: BinaryIO) -> Iterator[bytes]:
 
 
 def too_large() -> str:
-    """What is said instead of taking a file in."""
+    """Return the message for a file that is too large."""
     return _TOO_LARGE.format(_max_size())
 
 

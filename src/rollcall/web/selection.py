@@ -1,4 +1,4 @@
-"""Who is selected in the list of users: the ids that a form or an address carries, or the filter of all that match."""
+"""The users that a batch action is about: ids from a form or a URL, or the filter of the list."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _ID_MAX = 2**63 - 1
 
 
 def given_ids(values: MultiDict[str, str]) -> tuple[int, ...]:
-    """The ids that a form or an address carries, each once.
+    """Return the ids in a form or a URL, without duplicates.
 
-    :raises ValidationFailed: something else than an id is among them, or they are more than a page of the list has.
+    :raises ValidationFailed: a value is not an id, or there are more than a page of the list can have.
     """
     given = dict.fromkeys(values.getlist("id"))
     if len(given) > SELECTED_AT_MOST:
@@ -33,7 +33,7 @@ def given_ids(values: MultiDict[str, str]) -> tuple[int, ...]:
 
 
 def asked(whom: str) -> Selection:
-    """Whom the address is about.
+    """Return the selection that the URL names.
 
     :param whom: ``selected``, by their ids; or ``matching``, by the parameters of the list.
     :raises ValidationFailed: a parameter is not valid.
@@ -44,13 +44,13 @@ def asked(whom: str) -> Selection:
 
 
 def back(whom: str) -> str:
-    """The address of the list that the selection was made in."""
+    """Return the URL of the list in which the selection was made."""
     if whom == "selected":
         return access.own_path(request.args.get("next")) or url_for("web.list_users")
     return url_for("web.list_users", **request.args.to_dict())  # type: ignore[arg-type]
 
 
 def nobody() -> Response:
-    """Back to the list, where somebody has to be selected first."""
-    flash("Nobody was selected. Tick the boxes of those whom it is about first.", "error")
+    """Redirect to the list with a message that nothing is selected."""
+    flash("No users are selected. Select at least one user first.", "error")
     return redirect(back("selected"))

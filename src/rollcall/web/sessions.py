@@ -1,4 +1,4 @@
-"""Ending one session, where the sessions of a user are listed."""
+"""End one session from the list of a user's sessions."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from rollcall.services.identity import accounts, rights
 from rollcall.web import access
 from rollcall.web.blueprint import blueprint
 
-# A program that logs in for each of its runs has hundreds; nobody reads them all.
+# A script that logs in on each run can have hundreds.
 _SHOWN = 50
 
 
 @blueprint.post("/profile/sessions/<user_id:session_id>/end")
 @access.signed_in
 def end_own_session(session_id: int) -> Response:
-    """End one of one's own sessions."""
+    """End one of the user's own sessions."""
     return _end(access.identity().user.id, session_id, url_for(".profile"))
 
 
 @blueprint.post("/dashboard/users/<user_id:user_id>/sessions/<user_id:session_id>/end")
 @access.superuser
 def end_session(user_id: int, session_id: int) -> Response:
-    """End one session of somebody."""
+    """End one session of another user."""
     return _end(user_id, session_id, url_for(".show_user", user_id=user_id))
 
 

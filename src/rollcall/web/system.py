@@ -1,4 +1,4 @@
-"""How the service itself is: its parts, the database connections of its workers, and what it had to refuse."""
+"""The system page: health checks, database connections of each worker, and rejected requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PROVIDERS = {"postgresql": "PostgreSQL", "redis": "Redis"}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the service.
+    """A dependency of the service.
 
     :ivar state: ``works``, ``fails``, ``off``, or ``unchecked`` where no server is needed for it.
     :ivar latency: how long it took to answer, in milliseconds; ``None`` without an answer.
@@ -37,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Requests of one route that were not served.
+    """The rejected requests of one route.
 
     :ivar status: what they were answered.
     :ivar stuck_in: what a request spent its time in; empty for a rate limit.
@@ -52,7 +52,7 @@ class Refused:
 @blueprint.get("/dashboard/system")
 @access.superuser
 def system() -> Response:
-    """The parts, the pools and the counters; a script replaces them every few seconds by what this page then says."""
+    """Show the checks, the pools and the counters. A script refreshes them from this page every few seconds."""
     settings, counted = runtime.settings(), metrics.counted()
     session().rollback()  # the check takes a connection of the pool, which may have no second one
     _, checks = health.examine(health.everything(settings, db.engine))
@@ -73,7 +73,7 @@ def system() -> Response:
 
 
 def _parts(settings: Settings, checks: Mapping[str, Mapping[str, Any]]) -> list[Part]:
-    """All parts, also those that have no check because they are switched off or need no server."""
+    """Return all dependencies, including those without a check because they are off or need no server."""
     without = {
         "cache": (settings.cache_enabled, "Files on this machine"),
         "rate_limiter": (settings.rate_limit_enabled, "The memory of each worker"),
@@ -91,13 +91,13 @@ def _parts(settings: Settings, checks: Mapping[str, Mapping[str, Any]]) -> list[
 
 
 def _hit_rate(counted: Counted) -> float | None:
-    """Which part of the values came from the cache, 0 to 1; ``None`` before the first."""
+    """Return the share of cache hits, 0 to 1, or ``None`` before the first lookup."""
     asked = counted.cache_hits + counted.cache_misses
     return counted.cache_hits / asked if asked else None
 
 
 def _refused(counted: Counted) -> list[Refused]:
-    """By route, the most frequent first."""
+    """Return the rejected requests by route, the most frequent first."""
     refused = [Refused(route, 504, stuck_in, times) for (route, stuck_in), times in counted.timeouts.items()]
     refused += [Refused(route, 429, "", times) for route, times in counted.refusals.items()]
     return sorted(refused, key=lambda row: (-row.times, row.route, row.status, row.stuck_in))

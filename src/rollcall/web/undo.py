@@ -1,4 +1,4 @@
-"""Taking back what was done to users from the list: the offer beside the message that it is done, and its acceptance."""
+"""Undo an activation or deactivation: the button in the message about it, and the undo itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEED = f"<any({', '.join(STATES)}):deed>"
 
 
 def offer(message: str, deed: str, ids: Sequence[int]) -> None:
-    """Say on the next page what was done, and offer to undo it.
+    """Show a message on the next page, with a button to undo the action.
 
     :param deed: what was done, of ``STATES``.
     :param ids: the users who were changed by it, at most ``SELECTED_AT_MOST``: they travel in the cookie. None: no offer.
@@ -35,7 +35,7 @@ def offer(message: str, deed: str, ids: Sequence[int]) -> None:
 @blueprint.post(f"/dashboard/users/undo/{DEED}")
 @access.superuser
 def undo(deed: str) -> Response:
-    """Put users back into the state that they were in before."""
+    """Set the users back to their previous status."""
     ids, state = selection.given_ids(request.form), not STATES[deed]
     with transaction() as work:
         changed = bulk_changes.change(work, ids, access.identity(), runtime.now(), is_active=state)
@@ -44,7 +44,7 @@ def undo(deed: str) -> Response:
 
 
 def ended(sessions: int) -> str:
-    """What an undo leaves undone, as a sentence to add."""
+    """Return a sentence about the ended sessions, which an undo does not restore."""
     return f" {plural(sessions, 'session')} ended, which Undo does not bring back." if sessions else ""
 
 

@@ -1,4 +1,4 @@
-"""What the page of users shows, worked out of its address: the address holds search, filters, order and place in the list."""
+"""The contents of the list page. Its URL holds the search, the filters, the order and the page."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _CHIPS = {
 
 
 def filters(values: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The filters that are on, each as its parameter and what it is called."""
+    """Return the active filters, each as its parameter and its label."""
     states = [(name, label) for (name, value), label in _CHIPS.items() if values.get(name) == value]
     return [("search", f"“{values['search']}”"), *states] if "search" in values else states
 
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter that is on.
+    """An active filter.
 
     :ivar without: the address of the list without it.
     """
@@ -85,20 +85,36 @@ class UserList:
 
     @property
     def range(self) -> str:
-        """``1–50 of 1,320``; a total that is a bound says so."""
+        """``1–50 of 1,320``, or ``1–50 of more than 200`` where a search has stopped counting."""
         if not self.users:
             return "No users"
-        first = (self._found["page"] - 1) * self._found["size"] + 1
-        last = first + len(self.users) - 1
-        total = max(self._found["total"], last)  # somebody may have signed up between the two queries
-        return f"{number(first)}–{number(last)} of {'' if self._found['total_is_exact'] else 'more than '}{number(total)}"
+        total, exact = self._total
+        return f"{number(self._first)}–{number(self._last)} of {'' if exact else 'more than '}{number(total)}"
 
     @property
     def everybody(self) -> str | None:
-        """What all that match are called, where they are more than are on this page."""
+        """What all users that match are called, if there are more of them than this page shows."""
         if not (self.previous or self.following):
             return None
-        return f"all {number(self._found['total'])}" if self._found["total_is_exact"] else "all that match"
+        total, exact = self._total
+        return f"all {number(total)}" if exact else "all that match"
+
+    @property
+    def _first(self) -> int:
+        return int((self._found["page"] - 1) * self._found["size"] + 1)
+
+    @property
+    def _last(self) -> int:
+        return self._first + len(self.users) - 1
+
+    @property
+    def _total(self) -> tuple[int, bool]:
+        """How many users match, and whether that is exact. On the last page it always is: its last row ends the list."""
+        if self._found["total_is_exact"]:
+            return max(self._found["total"], self._last), True  # a user may have been created between the two queries
+        if self.following is None:
+            return self._last, True
+        return max(self._found["total"], self._last), False
 
     def is_only(self, user: UserRecord) -> bool:
         """Whether there is nobody in Rollcall but this user."""
@@ -153,7 +169,7 @@ class UserList:
 
 
 def _with_id(session: Session, term: str) -> UserRecord | None:
-    """The user whose id was searched for."""
+    """Return the user whose id is the search term, or ``None``."""
     if not term.isdecimal() or len(term) >= _ID_DIGITS:
         return None
     try:

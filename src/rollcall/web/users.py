@@ -1,4 +1,4 @@
-"""The pages about users: the list, a new one, and one user."""
+"""The pages about users: the list, a new user, and one user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rollcall.infra.database import session
 from rollcall.services.events import trail
 from rollcall.services.identity import accounts
 from rollcall.services.users import directory, guards
-from rollcall.web import access, edits, sessions, undo
+from rollcall.web import access, edits, list_address, sessions, undo
 from rollcall.web.actions import ACTIONS
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
@@ -30,7 +30,7 @@ _ACTION = f"{_ONE}/<any({', '.join(map(repr, ACTIONS))}):name>"
 @blueprint.get("/dashboard/users")
 @access.superuser
 def list_users() -> Response:
-    """The list, as its address says."""
+    """Show the list that the URL describes."""
     with transaction() as work:
         shown = UserList(work, request.args)
     return make_response(render_template("users.html", list=shown, users=shown.users), shown.status)
@@ -39,7 +39,7 @@ def list_users() -> Response:
 @blueprint.get("/dashboard/users/new")
 @access.superuser
 def new_user() -> Response:
-    """The form for a new user."""
+    """Show the form for a new user."""
     return Form({"is_active": "true"}).page("user_new.html")
 
 
@@ -61,7 +61,7 @@ def create_user() -> Response:
 @blueprint.get(_ONE)
 @access.superuser
 def show_user(user_id: int) -> Response:
-    """One user: details, account, sessions, what changed lately."""
+    """Show one user: details, account, sessions, recent changes."""
     context = _context(user_id)
     return Form(edits.shown(context["person"], _EDITED)).page("user.html", changes=trail.recent(session(), user_id), **context)
 
@@ -89,7 +89,7 @@ def change_user(user_id: int) -> Response:
 @blueprint.get(f"{_ONE}/password")
 @access.superuser
 def password_form(user_id: int) -> Response:
-    """The form for somebody's password; one's own is changed in the profile."""
+    """Show the form for a user's password. The own password is changed in the profile."""
     if user_id == access.identity().user.id:
         return redirect(url_for(".own_password_form"))
     return Form().page("password.html", person=directory.get_user(session(), user_id))
@@ -98,7 +98,7 @@ def password_form(user_id: int) -> Response:
 @blueprint.post(f"{_ONE}/password")
 @access.superuser
 def set_password(user_id: int) -> Response:
-    """Set somebody's password; the sessions of that user end."""
+    """Set a user's password, and end the sessions of that user."""
     form = Form.sent()
     try:
         changes = form.load(UserChangeSchema(only=("password", "current_password")))
@@ -125,14 +125,14 @@ def activate_user(user_id: int) -> Response:
 @blueprint.get(_ACTION)
 @access.superuser
 def ask(user_id: int, name: str) -> Response:
-    """Ask before something is done to a user, and say what will happen."""
+    """Show the consequences of an action, and ask for confirmation."""
     return Form().page("confirm.html", **_question(user_id, name, request.args.get("next")))
 
 
 @blueprint.post(_ACTION)
 @access.superuser
 def act(user_id: int, name: str) -> Response:
-    """Do what was asked about."""
+    """Perform the confirmed action."""
     form, action, me = Form.sent(), ACTIONS[name], access.identity()
     try:
         with transaction() as work:
@@ -144,7 +144,7 @@ def act(user_id: int, name: str) -> Response:
     deactivated = was_active and not person.is_active and person.id != me.user.id
     message = action.done.format(person.username)
     undo.offer(message + undo.ended(ending) if deactivated else message, "deactivate", [person.id] if deactivated else [])
-    after = url_for(".list_users") if name == "delete" else url_for(".show_user", user_id=user_id)
+    after = list_address.current() if name == "delete" else url_for(".show_user", user_id=user_id)
     return redirect(access.own_path(request.form.get("next")) or after)
 
 
@@ -163,6 +163,7 @@ def _question(user_id: int, name: str, target: str | None) -> dict[str, Any]:
     others = [opened for opened in context["sessions"] if name != "end-sessions" or opened.id != context["session_id"]]
     action = ACTIONS[name]
     return context | {
+        "name": name,
         "action": action,
         "consequences": action.consequences(context["person"], len(others)),
         "next": access.own_path(target),

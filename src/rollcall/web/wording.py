@@ -1,4 +1,4 @@
-"""How numbers and moments read on a page."""
+"""Format numbers and times for the pages."""
 
 from __future__ import annotations
 
@@ -24,11 +24,6 @@ def compact(value: int) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """``1 session``, ``2 sessions``."""
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
-
-
-def duration(seconds: float) -> str:
-    """``12 s``, ``3 min``: an age in a few characters."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def estimate(seconds: float) -> str:
@@ -62,7 +57,6 @@ FILTERS = {
     "number": number,
     "compact": compact,
     "plural": plural,
-    "duration": duration,
     "estimate": estimate,
     "moment": moment,
     "ago": ago,

@@ -101,12 +101,11 @@ def cached(session: Session, now: datetime, ttl: int) -> Cached:
 
 
 def refresh(session: Session, now: datetime, ttl: int) -> Cached:
-    """The statistics, computed now even if those in the cache are still good; all workers then have the new ones.
+    """Compute the statistics now, whatever the cache holds, and let all workers have them.
 
     The caller commits, since the tally may fold.
     """
-    cache.forget(_KEY)
-    return cached(session, now, ttl)
+    return cache.store(_KEY, ttl, now.timestamp(), compute(session, now).as_dict())
 
 
 def signups(session: Session, now: datetime, days: int) -> list[tuple[date, int]]:

@@ -2,7 +2,21 @@
 
 const WAIT = 250; // milliseconds after the last key before a search starts
 
+// With it the server says where an answer leads. A redirect would be followed unseen, and its page's messages would be gone.
+const SCRIPT = { "X-Requested-With": "rollcall" };
+
 const parse = (html) => new DOMParser().parseFromString(html, "text/html");
+
+// What could not be done is said above the part of the page that it is about, until the next try.
+function say(part, text) {
+  part.parentElement.querySelector(":scope > .unanswered")?.remove();
+  if (!text) return;
+  const alert = document.createElement("p");
+  alert.className = "problems unanswered";
+  alert.setAttribute("role", "alert");
+  alert.textContent = text;
+  part.before(alert);
+}
 
 // Instant search: the results are replaced, the address follows, and an answer that is no longer wanted is dropped.
 function searchInstantly(form) {
@@ -21,6 +35,7 @@ function searchInstantly(form) {
     running = new AbortController();
     const wanted = address();
     const results = document.getElementById("results");
+    say(results, "");
     results.setAttribute("aria-busy", "true");
     try {
       const answer = await fetch(wanted, { signal: running.signal });
@@ -31,8 +46,8 @@ function searchInstantly(form) {
       enhance(results);
       history.replaceState(null, "", wanted);
     } catch (error) {
-      if (error.name !== "AbortError") location.assign(wanted);
-      return;
+      if (error.name === "AbortError") return; // another search has taken its place
+      say(results, "Rollcall did not answer, so the list is not the one that you searched for. Check the connection and search again.");
     }
     results.removeAttribute("aria-busy");
   };
@@ -81,6 +96,8 @@ function actInPlace(results) {
     if (pressed) row = { id: pressed.id, place: pressed.sectionRowIndex };
     else if (!dialog.contains(button)) row = { id: `user-${button.form?.elements.id?.value}` }; // an undo
     button.ariaBusy = "true";
+    const inQuestion = dialog.contains(button);
+    if (inQuestion) lock(true);
     try {
       const page = parse(await (await fetch(address, options)).text());
       if (page.getElementById("results")) replace(page);
@@ -88,13 +105,26 @@ function actInPlace(results) {
     } catch {
       show(document.getElementById("unanswered").content.cloneNode(true).childNodes);
     }
+    if (inQuestion) lock(false);
     button.ariaBusy = null;
+    if (button.form) release(button.form);
   };
+
+  // An action that runs cannot be cancelled, so its question stays until there is an answer.
+  let locked = false;
+  const lock = (wanted) => {
+    locked = wanted;
+    if (locked) dialog.setAttribute("closedby", "none"); // for browsers that know it; the others have the two events below
+    else dialog.removeAttribute("closedby");
+    dialog.querySelector("form[method=dialog] button").disabled = locked;
+  };
+  dialog.addEventListener("cancel", (event) => locked && event.preventDefault());
+  addEventListener("keydown", (event) => locked && event.key === "Escape" && event.preventDefault(), { capture: true });
 
   dialog.addEventListener("close", () => dialog.firstElementChild.replaceChildren());
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-ask], a[data-cancel]");
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     if ("cancel" in link.dataset) dialog.close();
     else if (!link.ariaBusy) send(link, link.href);
@@ -170,23 +200,62 @@ function keepFresh(head) {
 function guardChanges(form) {
   const state = () => new URLSearchParams(new FormData(form)).toString();
   const before = form.parentElement.querySelector(".problems") ? null : state();
-  let sent = false;
-  form.addEventListener("submit", () => (sent = true));
   addEventListener("beforeunload", (event) => {
-    if (!sent && state() !== before) event.preventDefault();
+    if (form.isConnected && !form.ariaBusy && state() !== before) event.preventDefault();
   });
 }
 
-// One press is one request: a form that is on its way takes no second one.
+// One press is one request: a form that is on its way takes no second one, and says what runs. Its links wait with it, since
+// to leave would not stop what runs.
 function sendOnce(form) {
-  const buttons = form.querySelectorAll("button");
+  const { running } = form.dataset;
+  const status = running && form.appendChild(document.createElement("p"));
+  status?.setAttribute("role", "status");
+  status?.classList.add("running");
   form.addEventListener("submit", (event) => {
     if (event.submitter?.dataset.download !== undefined) return; // the page stays
-    if (buttons[0]?.ariaBusy) event.preventDefault();
-    buttons.forEach((button) => button.setAttribute("aria-busy", "true"));
+    if (form.ariaBusy) return event.preventDefault();
+    form.ariaBusy = "true";
+    for (const button of form.querySelectorAll("button")) button.ariaBusy = "true";
+    for (const link of form.querySelectorAll("a")) link.ariaDisabled = "true";
+    if (status) status.textContent = running;
   });
   // Back from another page, which browsers may show as it was left.
-  addEventListener("pageshow", () => buttons.forEach((button) => button.removeAttribute("aria-busy")));
+  addEventListener("pageshow", (event) => event.persisted && release(form));
+}
+
+function release(form) {
+  form.ariaBusy = null;
+  for (const button of form.querySelectorAll("button")) button.ariaBusy = null;
+  for (const link of form.querySelectorAll("a")) link.ariaDisabled = null;
+  form.querySelector(":scope > .running")?.replaceChildren();
+}
+
+// Forms are sent without leaving their page, so that what was typed is still there if Rollcall does not answer.
+function sendInPlace() {
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.method !== "post" || "import" in form.dataset) return;
+    event.preventDefault();
+    say(form, "");
+    try {
+      const body = new URLSearchParams(new FormData(form, event.submitter));
+      const answer = await fetch(form.action, { method: "POST", body, headers: SCRIPT });
+      const target = answer.headers.get("Location");
+      if (target) return location.assign(target);
+      const page = parse(await answer.text());
+      const main = document.adoptNode(page.querySelector("main"));
+      document.querySelector("main").replaceWith(main);
+      document.title = page.title;
+      scrollTo(0, 0);
+      enhance(main);
+      (main.querySelector("[autofocus]") ?? main).focus();
+    } catch {
+      release(form);
+      say(form, "Rollcall did not answer, so the change may or may not have been saved. Your input is still here: check the connection and try again.");
+    }
+  });
+  document.addEventListener("click", (event) => event.target.closest("a[aria-disabled]") && event.preventDefault(), { capture: true });
 }
 
 // An import that runs, wherever that is, is shown until it has ended; then its own page says what has become of it.
@@ -206,7 +275,8 @@ function importInPlace(form) {
   const report = form.querySelector("#report");
   let busy = false;
   const show = async (answer) => {
-    if (answer.redirected) return location.assign(answer.url); // what became of the import; or the log-in
+    const target = answer.headers.get("Location"); // what became of the import; or the log-in
+    if (target) return location.assign(target);
     const page = parse(await answer.text());
     const fresh = page.getElementById("report");
     if (!fresh) return document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main"))); // an error's page
@@ -224,17 +294,17 @@ function importInPlace(form) {
     event.preventDefault();
     if (busy) return;
     busy = true;
-    const answer = fetch(form.action, { method: "POST", body: new FormData(form, button) });
+    const answer = fetch(form.action, { method: "POST", body: new FormData(form, button), headers: SCRIPT });
     if (run) followImport(run, report, () => busy);
     try {
       await show(await answer);
     } catch {
       // Something on the way was too impatient. An import goes on, and its own page follows it.
       if (run) location.assign(run);
-      else report.textContent = "There was no answer. Try again.";
+      else report.textContent = "Rollcall did not answer, so the file may or may not have been checked. Check the connection and try again.";
     }
     busy = false;
-    form.querySelectorAll("button").forEach((each) => each.removeAttribute("aria-busy"));
+    release(form);
   });
 }
 
@@ -289,17 +359,18 @@ function dismissOnPress(button) {
 // What a part of a page needs, also one that has just come.
 function enhance(part) {
   for (const form of part.querySelectorAll("form[method=post]")) sendOnce(form);
+  for (const form of part.querySelectorAll("[data-guard]")) guardChanges(form);
+  for (const button of part.querySelectorAll("[data-copy]")) copyOnPress(button);
   for (const bar of part.querySelectorAll("#bulk")) countSelected(bar);
   for (const button of part.querySelectorAll("[data-dismiss]")) dismissOnPress(button);
   showLocalTimes(part);
 }
 
 for (const form of document.querySelectorAll("[data-search]")) searchInstantly(form);
-for (const form of document.querySelectorAll("[data-guard]")) guardChanges(form);
 for (const form of document.querySelectorAll("[data-import]")) importInPlace(form);
 for (const link of document.querySelectorAll("[data-follow]")) followImport(link.href, document.getElementById("run"));
 for (const head of document.querySelectorAll("[data-refresh]")) keepFresh(head);
-for (const button of document.querySelectorAll("[data-copy]")) copyOnPress(button);
 for (const results of document.querySelectorAll("#results")) actInPlace(results);
 enhance(document);
+sendInPlace(); // after the list, which has its own way with its forms
 listenToKeys();
