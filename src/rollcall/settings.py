@@ -61,6 +61,11 @@ class Settings:
     def production(self) -> bool:
         return self.environment == "production"
 
+    @property
+    def needs_home(self) -> bool:
+        """Whether ROLLCALL_HOME holds what the service cannot do without: the embedded database or the generated key."""
+        return not (self.database_url and self.secret_key)
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Build the settings from environment variables; an empty variable counts as unset.
