@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from rollcall.errors import DatabaseUnavailable, Deadlock
-from rollcall.infra import deadline, embedded
+from rollcall.infra import breaker, causes, deadline, embedded, hosts
 from rollcall.models import Base
 from rollcall.settings import Settings
 
@@ -44,6 +44,9 @@ _OPTIONS = (
     "-c timezone=UTC -c gin_pending_list_limit=64kB -c work_mem=32MB"
     " -c plan_cache_mode=force_generic_plan -c max_parallel_workers_per_gather=0"
 )
+
+#: Called with the session before each COMMIT of :func:`transaction`, after the flush.
+before_commit: list[Callable[[Session], None]] = []
 
 _READS = "reads"  # in a session's ``info``: it does not open transactions
 
@@ -80,16 +83,40 @@ def _connector(settings: Settings) -> Callable[[], Any]:
         "keepalives_count": "4",
     }
 
+    known = hosts.Hosts()
+
     def connect() -> Any:
         options = f"{_OPTIONS} {deadline.server_options(settings.request_timeout)}"
         try:
             url = settings.database_url or embedded.ensure_running(settings.home)
-            parameters = {"options": options} | defaults | parse_dsn(url)
-            return psycopg2.connect(**parameters, connection_factory=deadline.BudgetConnection)
         except embedded.EmbeddedError as error:
-            raise DatabaseUnavailable(str(error)) from error
+            raise DatabaseUnavailable(causes.EMBEDDED) from error
+        parameters = {"options": options} | defaults | parse_dsn(url)
+        with _watched_by_breaker():
+            return known.connect(parameters, _connect_to)
 
     return connect
+
+
+def _connect_to(parameters: hosts.Parameters) -> Any:
+    return psycopg2.connect(**parameters, connection_factory=deadline.BudgetConnection)
+
+
+@contextmanager
+def _watched_by_breaker() -> Iterator[None]:
+    """Around a wait that a server answers at once if it works.
+
+    :raises DatabaseUnavailable: it did not, several times.
+    """
+    breaker.before_wait()
+    try:
+        yield
+    except psycopg2.Error as error:
+        # Where the request's own limit ended the wait, it tells nothing of the server.
+        if deadline.remaining() != 0.0:
+            (breaker.waited_in_vain if causes.reason(error) == causes.SILENT else breaker.answered)()
+        raise
+    breaker.answered()
 
 
 def _guard(engine: Engine) -> None:
@@ -125,19 +152,20 @@ def unavailable(error: BaseException, *, lost: bool) -> DatabaseUnavailable | No
     if code == DEADLOCK_DETECTED:
         return Deadlock(code)
     if lost or nameless or code.startswith(_UNAVAILABLE):
-        return DatabaseUnavailable(code or type(error).__name__)
+        return DatabaseUnavailable(causes.reason(error))
     return None
 
 
 def _ping(connection: Any) -> None:
     """See whether the server still answers: BEGIN takes no time and no locks, and its wait is bounded (infra/deadline)."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        connection.rollback()
+        with _watched_by_breaker():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            connection.rollback()
     except psycopg2.Error as error:
         deadline.check("connect")  # the request's own limit may have ended the wait
-        raise DatabaseUnavailable(type(error).__name__) from error
+        raise DatabaseUnavailable(causes.reason(error)) from error
 
 
 def session() -> Session:
@@ -145,7 +173,7 @@ def session() -> Session:
 
     Within :func:`transaction` it is the same session, and in that transaction.
 
-    That saves two of four round trips of a simple read. What a service writes here (a fold of the tally) is done at once.
+    That saves two of four round trips of a simple read.
     """
     work = db.session()
     if not work.in_transaction():
@@ -174,6 +202,8 @@ def transaction() -> Iterator[Session]:
     try:
         yield work
         work.flush()
+        for finish in before_commit:
+            finish(work)
         with deadline.committing():
             _commit(work)
     except BaseException:
@@ -210,7 +240,7 @@ def _commit(work: Session | Transaction) -> None:
     try:
         work.commit()
     except DatabaseUnavailable as lost:
-        raise DatabaseUnavailable(str(lost), outcome_unknown=True) from lost
+        raise DatabaseUnavailable(lost.reason, outcome_unknown=True) from lost
 
 
 def stream_rows(query: Select[Any]) -> Iterator[Row[Any]]:
