@@ -3,6 +3,7 @@
 gunicorn's own command line and ``GUNICORN_CMD_ARGS`` override what is set here.
 """
 
+import gc
 import math
 import os
 import shutil
@@ -40,19 +41,22 @@ def _metrics_folder(home: Path) -> Path:
     return folder
 
 
+_folder, _no_folder = None, ""
 try:
     _folder = _metrics_folder(_settings.home)
+    # Set before prometheus_client is imported, which looks for it once.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_folder)
 except OSError as error:
-    sys.exit(f"rollcall: cannot write to ROLLCALL_HOME ({_settings.home}): {error.strerror}.")
-# Set before prometheus_client is imported, which looks for it once.
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_folder)
+    _no_folder = f"cannot write to ROLLCALL_HOME ({_settings.home}): {error.strerror}"
+    if _settings.needs_home:
+        sys.exit(f"rollcall: {_no_folder}.")
 
 from prometheus_client import multiprocess  # noqa: E402
 
 from rollcall.errors import UnsuitableDatabase  # noqa: E402
-from rollcall.infra import database, deadline, logs  # noqa: E402
+from rollcall.infra import crowd, database, deadline, logs  # noqa: E402
 from rollcall.infra.deadline.client import bound_listener  # noqa: E402
-from rollcall.infra.worker import WORKER_GRACE, DeadlineWorker  # noqa: E402
+from rollcall.infra.worker import WORKER_GRACE, DeadlineWorker, refuse_newcomers  # noqa: E402
 
 bind = _settings.bind
 worker_class = "rollcall.infra.worker.DeadlineWorker"
@@ -92,12 +96,14 @@ logconfig_dict = {
 }
 
 
-def on_starting(_server: Any) -> None:
+def on_starting(server: Any) -> None:
     """Refuse to start on a database that can never serve."""
     try:
         database.require_suitable(_settings)
     except UnsuitableDatabase as error:
         sys.exit(f"rollcall: {error}")
+    if _no_folder:
+        server.log.warning("%s. Each worker keeps its metrics in memory, and /metrics shows those of one worker.", _no_folder)
 
 
 def when_ready(server: Any) -> None:
@@ -105,6 +111,22 @@ def when_ready(server: Any) -> None:
     if issubclass(server.worker_class, DeadlineWorker) and not server.cfg.is_ssl:
         for listener in server.LISTENERS:
             bound_listener(listener.sock)
+    if issubclass(server.worker_class, DeadlineWorker):
+        stop = server.stop
+
+        def stop_gently(graceful: bool = True) -> None:
+            if graceful:
+                refuse_newcomers(server)
+            stop(graceful)
+
+        server.stop = stop_gently
+    # What is here now stays until the end: no worker has to look through it, or free it when it ends.
+    gc.collect()
+    gc.freeze()
+
+
+def pre_fork(_server: Any, worker: Any) -> None:
+    worker.place = crowd.reserve()
 
 
 def post_worker_init(worker: Any) -> None:
@@ -116,9 +138,12 @@ def post_worker_init(worker: Any) -> None:
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Let go of a worker's gauges."""
-    multiprocess.mark_process_dead(worker.pid)
+    """Forget a worker: its gauges, and its place among the others."""
+    crowd.release(getattr(worker, "place", None))
+    if _folder:
+        multiprocess.mark_process_dead(worker.pid)
 
 
 def on_exit(_server: Any) -> None:
-    shutil.rmtree(_folder, ignore_errors=True)
+    if _folder:
+        shutil.rmtree(_folder, ignore_errors=True)

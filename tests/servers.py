@@ -149,16 +149,24 @@ class Gunicorn:
 
 @contextlib.contextmanager
 def gunicorn(
-    environment: dict[str, str], *, workers: int = 2, app: str = "wsgi:app", options: tuple[str, ...] = ()
+    environment: dict[str, str],
+    *,
+    workers: int = 2,
+    app: str = "wsgi:app",
+    options: tuple[str, ...] = (),
+    within: tuple[str, ...] = (),
 ) -> Iterator[Gunicorn]:
-    """The service in its own process, with nothing in its environment but what is given and what Python needs."""
+    """The service in its own process, with nothing in its environment but what is given and what Python needs.
+
+    :param within: a command that executes the one that follows it.
+    """
     port, home = free_port(), fresh_home()
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
     home.mkdir(mode=0o711)
     log = home / "gunicorn.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-w", str(workers), *options, app],
+            [*within, sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-w", str(workers), *options, app],
             cwd=ROOT,
             env=kept | {"ROLLCALL_HOME": str(home)} | environment,
             stdout=output,

@@ -25,13 +25,16 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
         return list(pool.map(run, calls))
 
 
-def wait_until_blocked(engine: Engine, count: int = 1, *, unless: Callable[[], bool] = lambda: False) -> None:
-    """Wait until so many connections wait for a lock, for ten seconds at the most.
+def wait_until_blocked(
+    engine: Engine, count: int = 1, *, unless: Callable[[], bool] = lambda: False, seconds: float = 10
+) -> None:
+    """Wait until so many connections wait for a lock.
 
     :param unless: gives up waiting at once when it is true.
+    :param seconds: how long to wait at most.
     """
     blocked = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + seconds
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
         while watcher.scalar(blocked) < count and not unless():
             if time.monotonic() > give_up:

@@ -179,11 +179,12 @@ class TooManyRows(RollcallError):
 class DatabaseUnavailable(RollcallError):
     """PostgreSQL does not answer, or ended the connection.
 
-    :param reason: a SQLSTATE or a class of errors, for the log.
+    :param reason: a SQLSTATE, or one of the words of ``infra/causes``; for the log and the command line.
     :param outcome_unknown: it happened during COMMIT.
     """
 
     def __init__(self, reason: str = "", *, outcome_unknown: bool = False) -> None:
+        self.reason = reason
         self.outcome_unknown = outcome_unknown
         super().__init__(reason)
 

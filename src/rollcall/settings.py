@@ -73,6 +73,11 @@ class Settings:
     def production(self) -> bool:
         return self.environment == "production"
 
+    @property
+    def needs_home(self) -> bool:
+        """Whether ROLLCALL_HOME holds what the service cannot do without: the embedded database or the generated key."""
+        return not (self.database_url and self.secret_key)
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Build the settings from environment variables, without the white space around them. An empty one counts as unset.
@@ -241,7 +246,7 @@ class _Reader:
         raw = self._values.get("ROLLCALL_BIND", "").strip()
         if not raw:
             port = self.integer("PORT", 8000, 1, 65_535)
-            everywhere = self._values.get("PORT") and self._environ.get("ROLLCALL_ENV") == "production"
+            everywhere = self._values.get("PORT") and self._values.get("ROLLCALL_ENV") == "production"
             return f"{'0.0.0.0' if everywhere else '127.0.0.1'}:{port}"  # noqa: S104  (the contract of production)
         if not (_ADDRESS.fullmatch(raw) and 1 <= int(raw.rpartition(":")[2]) <= 65_535) and not raw.startswith("unix:/"):
             self._refuse("ROLLCALL_BIND", repr(raw), "an address and a port such as 127.0.0.1:8000 or [::1]:8000, or unix:/path")

@@ -348,7 +348,7 @@ def test_guesses_at_the_set_up_link_are_limited_and_close_it_to_nobody(app_with_
     assert [page.status for page in pages] == [404] * 10 + [429] * 2
     fields = {"username": "ada", "email": "ada@example.org", "password": PASSWORD, "password_again": PASSWORD}
     link = first_superuser.link_path(str(app_with_limits.secret_key))
-    page = browser.press(browser.open(link), "Make the first superuser", **fields)
+    page = browser.press(browser.open(link), "Create the first administrator", **fields)
     assert page.address == "/dashboard"
 
 
@@ -356,7 +356,9 @@ def test_first_superuser_knows_the_network_of_the_set_up(app_with_limits, try_lo
     browser = Browser(app_with_limits.test_client())
     browser.client.environ_base["REMOTE_ADDR"] = HOME
     fields = {"username": "ada", "email": "ada@example.org", "password": PASSWORD, "password_again": PASSWORD}
-    browser.press(browser.open(first_superuser.link_path(str(app_with_limits.secret_key))), "Make the first superuser", **fields)
+    browser.press(
+        browser.open(first_superuser.link_path(str(app_with_limits.secret_key))), "Create the first administrator", **fields
+    )
     fail_from_everywhere(100, "ada")
     assert try_log_in("ada", PASSWORD).status_code == 200
 

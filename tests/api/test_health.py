@@ -105,6 +105,13 @@ def test_frozen_redis_is_noticed(with_redis, redis):
     assert answer.json["checks"]["cache"]["error"]
 
 
+def test_frozen_redis_is_noticed_within_a_limit_that_is_shorter_than_two_seconds(with_redis, redis):
+    redis.send(signal.SIGSTOP)
+    answer = with_redis.get("/health", headers={"X-Request-Timeout": "0.5"})
+    assert answer.status_code == 503
+    assert statuses(answer) == {"database": "healthy", "cache": "unhealthy", "rate_limiter": "unhealthy"}
+
+
 def test_it_heals_when_redis_is_back(with_redis, redis):
     redis.stop()
     assert with_redis.get("/health").status_code == 503
@@ -151,12 +158,17 @@ def test_not_ready_on_an_empty_database(make_app):
         assert client.get("/health").status_code == 200
 
 
-def test_not_ready_on_an_older_schema(make_app, engine):
+@pytest.mark.parametrize(
+    ("version", "status"), [("0001", 503), ("older", 503), ("", 503), ("9999", 200)], ids=["behind", "unknown", "none", "past"]
+)
+def test_ready_at_head_or_past_it(make_app, engine, version, status):
+    """In a rolling upgrade the database is migrated while processes of the previous version still serve."""
     client = make_app().test_client()
     with engine.begin() as connection:
-        head = connection.scalar(text("UPDATE alembic_version SET version_num = 'older' RETURNING old.version_num"))
+        head = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
     try:
-        assert client.get("/health/ready").status_code == 503
+        assert client.get("/health/ready").status_code == status
     finally:
         with engine.begin() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": head})

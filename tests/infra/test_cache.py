@@ -254,10 +254,20 @@ def test_file_that_another_worker_has_replaced_is_read_anew_and_one_that_has_exp
         assert store.get("key") is None
 
 
-def test_folder_that_is_gone_is_done_without(on_files, tmp_path):
+def test_folder_that_is_gone_is_made_anew(on_files, tmp_path):
     (tmp_path / "cache").rmdir()
     source = Source()
-    assert [fetch(on_files, source).value["answer"] for _ in range(2)] == [1, 2]
+    assert [fetch(on_files, source).value["answer"] for _ in range(2)] == [1, 1]
+
+
+def test_folder_that_cannot_be_used_is_done_without(on_files, tmp_path, caplog):
+    (tmp_path / "cache").rmdir()
+    (tmp_path / "cache").touch()
+    source = Source()
+    assert [fetch(on_files, source).value["answer"] for _ in range(3)] == [1, 2, 3]
+    assert [record.message for record in caplog.records if "cache's store" in record.message] == [
+        "the cache's store is unavailable: Not a directory"
+    ]
 
 
 def test_switched_off_every_value_is_computed(make_app, redis, store):

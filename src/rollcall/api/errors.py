@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from rollcall import errors
 from rollcall.api import log_ins
 from rollcall.errors import FieldProblem
-from rollcall.infra import deadline, metrics, request_id
+from rollcall.infra import causes, deadline, metrics, request_id, seldom
 from rollcall.infra.deadline import TimedOut
 
 log = logging.getLogger(__name__)
@@ -97,6 +97,9 @@ def init_app(app: Flask, render_page: Renderer, wants_page: Callable[[], bool]) 
         answer = describe(error)
         if answer.status == 500:
             log.error("unexpected error", exc_info=error)
+        if isinstance(error, errors.DatabaseUnavailable):
+            cause = causes.logged(error)
+            seldom.warn(log, f"503 {cause}", "answered 503: %s", cause)
         if answer.status == 429:
             metrics.REFUSALS.labels(metrics.route()).inc()
             log_ins.note_refusal()

@@ -1,4 +1,4 @@
-"""``/health``: whether the service and the parts that it needs work."""
+"""``/health``: whether the service and its dependencies work."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ blueprint = Blueprint("health", __name__, url_prefix="/health", description="Hea
 @blueprint.get("")
 @access.anyone
 @blueprint.response(200, HealthSchema)
-@blueprint.alt_response(503, schema=HealthSchema, description="A part does not work; its check says so.")
+@blueprint.alt_response(503, schema=HealthSchema, description="A dependency does not work, or stores nothing; its check says so.")
 def deep_health() -> tuple[dict[str, Any], int]:
-    """Every part that is configured, asked side by side, within two seconds"""
+    """Check every configured dependency in parallel, within two seconds"""
     healthy, checks = health.examine(health.everything(runtime.settings(), db.engine))
     status = "healthy" if healthy else "unhealthy"
     report = {"status": status, "app_name": "Rollcall", "version": rollcall.__version__, "checks": checks}
@@ -38,8 +38,8 @@ def live() -> dict[str, str]:
 @blueprint.get("/ready")
 @access.anyone
 @blueprint.response(200, ProbeSchema)
-@blueprint.alt_response(503, schema=ProbeSchema, description="The database is away or not migrated to head.")
+@blueprint.alt_response(503, schema=ProbeSchema, description="The database is unavailable, or older than this code.")
 def ready() -> tuple[dict[str, str], int]:
-    """The database answers and is migrated to head"""
+    """The database answers and is migrated to this code's head or past it"""
     healthy, _ = health.examine(health.readiness(db.engine))
     return ({"status": "ready"}, 200) if healthy else ({"status": "not_ready"}, 503)

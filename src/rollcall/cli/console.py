@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import select
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
@@ -18,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from rollcall import errors
-from rollcall.infra import runtime
+from rollcall.infra import causes, deadline, runtime, server
 from rollcall.infra.embedded import EmbeddedError
 from rollcall.services.events import unit
 from rollcall.services.events.origin import OPERATOR
@@ -85,7 +86,7 @@ def _unavailable_sentence(error: errors.DatabaseUnavailable) -> str:
         return str(error)
     if isinstance(error.__cause__, EmbeddedError):
         return str(error.__cause__)
-    return "PostgreSQL cannot be reached, or has ended the connection; look at DATABASE_URL and at the server."
+    return causes.sentence(error)
 
 
 def _database_sentence(refusal: BaseException | None) -> str:
@@ -117,22 +118,39 @@ class _Waits:
         if self._interrupted:  # during a ROLLBACK, which has ended first
             self._end()
         connecting = connection.status not in (extensions.STATUS_READY, extensions.STATUS_BEGIN)
+        if connecting:
+            causes.ask_for_codes(connection, codes=True)
+        until = time.monotonic() + deadline.connecting.allowance()
         while True:
             try:
                 state = connection.poll()
                 if state == extensions.POLL_OK:
                     break
-                reading = [connection] if state == extensions.POLL_READ else []
-                writing = [connection] if state == extensions.POLL_WRITE else []
-                select.select(reading, writing, [])
+                self._wait_a_while(connection, state, until if connecting else None)
             except KeyboardInterrupt:
-                if connecting:
+                # To cancel, libpq asks the server, and would wait for it as long as it is silent.
+                if connecting or not server.answers(connection):
                     raise
                 self._interrupted = True
                 connection.cancel()
+        if connecting:
+            causes.ask_for_codes(connection, codes=False)
         # The statement was faster than the cancel. If it was the COMMIT, the work is done, and that will be said.
         if self._interrupted and connection.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE:
             self._end()
+
+    def _wait_a_while(self, connection: Any, state: int, until: float | None) -> None:
+        """Wait for the socket, for a connection until then, else as long as the server answers others.
+
+        :raises NoAnswer: it does not.
+        """
+        reading = [connection] if state == extensions.POLL_READ else []
+        writing = [connection] if state == extensions.POLL_WRITE else []
+        seconds = server.LOOK_EVERY if until is None else max(0.0, until - time.monotonic())
+        if any(select.select(reading, writing, [], seconds)):
+            return
+        if until is not None or not server.answers(connection):
+            raise deadline.NoAnswer("PostgreSQL did not answer in time")
 
     def _end(self) -> None:
         """psycopg2 closes a connection whose wait raises, and the server rolls back."""

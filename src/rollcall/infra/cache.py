@@ -1,6 +1,7 @@
 """The cache of plain values: in Redis where a URL is set, else in files that the workers of this machine share.
 
-It fails open: without its store a value is computed each time, and nobody waits for a store that is away.
+Without a folder for the files, each worker caches in its own memory. The cache fails open: without its store a value is
+computed each time, and no request waits for a store that is unavailable.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from cachelib.serializers import JSONSerializer
@@ -22,7 +24,7 @@ from flask_caching import Cache
 from flask_caching.backends import FileSystemCache
 from redis.exceptions import RedisError
 
-from rollcall.infra import deadline, metrics, redis_options, state
+from rollcall.infra import deadline, metrics, redis_options, seldom, state
 from rollcall.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -43,7 +45,10 @@ class _PlainData(JSONSerializer):
 
 
 class FileCache(FileSystemCache):
-    """Files, with an ``add`` that lets one worker in; the library's lets in several at once, and none past an expired file."""
+    """Files, with an ``add`` that lets one worker in; the library's lets in several at once, and none past an expired file.
+
+    Whatever the disk refuses is an ``OSError``, where the library would log a traceback and go on.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,6 +67,19 @@ class FileCache(FileSystemCache):
             return None
         _, expires, value = self._last[key]
         return value if expires == 0 or expires >= time.time() else None
+
+    def set(self, key: str, value: Any, timeout: Any = None, mgmt_element: bool = False) -> bool:
+        folder = state.make_private(Path(self._path))  # it may have been deleted while the service runs
+        content = struct.pack("I", self._normalize_timeout(timeout)) + (self.serializer.dumps(value) or b"")
+        with NamedTemporaryFile(dir=folder, delete=False) as draft:  # made with mode 0600
+            try:
+                draft.write(content)
+                draft.flush()
+                Path(draft.name).rename(self._get_filename(key))
+            except OSError:
+                Path(draft.name).unlink(missing_ok=True)
+                raise
+        return True
 
     def add(self, key: str, value: Any, timeout: Any = None) -> bool:
         target, draft = self._get_filename(key), f"{key}:{secrets.token_hex(8)}"
@@ -102,7 +120,8 @@ class _Breaker:
             with self._lock:
                 self._closed_until = time.monotonic() + RETRY_AFTER
             metrics.CACHE_FAILURES.inc()
-            log.warning("cache store away: %s", type(error).__name__)
+            what = getattr(error, "strerror", None) or type(error).__name__
+            seldom.warn(log, "cache", "the cache's store is unavailable: %s", what)
             return otherwise
 
 
@@ -117,13 +136,24 @@ def init_app(app: Flask, settings: Settings) -> None:
             "CACHE_OPTIONS": dict(redis_options.OPTIONS),
         }
     else:
-        folder = state.make(settings.home) / "cache"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        # No threshold: the keys are few, and counting them would cost a file more for each write.
-        config |= {"CACHE_TYPE": "rollcall.infra.cache.FileCache", "CACHE_DIR": str(folder), "CACHE_THRESHOLD": 0}
+        config |= _files(settings)
     cache.init_app(app, config)
     app.extensions["rollcall-cache-breaker"] = _Breaker()
     app.extensions["cache"][cache].serializer = _PlainData()
+
+
+def _files(settings: Settings) -> dict[str, Any]:
+    try:
+        folder = state.make_private(settings.home / "cache")
+    except OSError as error:
+        if settings.needs_home:
+            raise
+        log.warning(
+            "cannot write to ROLLCALL_HOME (%s): %s. Each worker caches in its own memory.", settings.home, error.strerror
+        )
+        return {"CACHE_TYPE": "SimpleCache"}
+    # No threshold: the keys are few, and counting them would cost a file more for each write.
+    return {"CACHE_TYPE": "rollcall.infra.cache.FileCache", "CACHE_DIR": str(folder), "CACHE_THRESHOLD": 0}
 
 
 def fetch(key: str, ttl: int, now: float, compute: Callable[[], Any]) -> Cached:

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from rollcall.errors import DatabaseUnavailable, Deadlock, UnsuitableDatabase
-from rollcall.infra import deadline, embedded
+from rollcall.infra import breaker, causes, deadline, embedded, hosts
 from rollcall.models import Base
 from rollcall.settings import Settings
 
@@ -44,6 +44,9 @@ _OPTIONS = (
     "-c timezone=UTC -c gin_pending_list_limit=64kB -c work_mem=32MB"
     " -c plan_cache_mode=force_generic_plan -c max_parallel_workers_per_gather=0"
 )
+
+#: Called with the session before each COMMIT of :func:`transaction`, after the flush.
+before_commit: list[Callable[[Session], None]] = []
 
 _READS = "reads"  # in a session's ``info``: it does not open transactions
 
@@ -80,16 +83,19 @@ def _connector(settings: Settings) -> Callable[[], Any]:
         "keepalives_count": "4",
     }
 
+    known = hosts.Hosts()
+
     def connect() -> Any:
         options = f"{_OPTIONS} {deadline.server_options(settings.request_timeout)}"
         try:
             url = settings.database_url or embedded.ensure_running(settings.home)
-            given = parse_dsn(url)
-            # The operator's options come last, so that they win: a search_path of its own, for instance.
-            given["options"] = f"{options} {given.get('options', '')}"
-            connection = psycopg2.connect(**defaults | given, connection_factory=deadline.BudgetConnection)
         except embedded.EmbeddedError as error:
-            raise DatabaseUnavailable(str(error)) from error
+            raise DatabaseUnavailable(causes.EMBEDDED) from error
+        given = parse_dsn(url)
+        # The operator's options come last, so that they win: a search_path of its own, for instance.
+        given["options"] = f"{options} {given.get('options', '')}"
+        with _watched_by_breaker():
+            connection = known.connect(defaults | given, _connect_to)
         require_utf8(connection)
         return connection
 
@@ -126,6 +132,27 @@ def require_suitable(settings: Settings) -> None:
         require_utf8(connection)
 
 
+def _connect_to(parameters: hosts.Parameters) -> Any:
+    return psycopg2.connect(**parameters, connection_factory=deadline.BudgetConnection)
+
+
+@contextmanager
+def _watched_by_breaker() -> Iterator[None]:
+    """Around a wait that a server answers at once if it works.
+
+    :raises DatabaseUnavailable: it did not, several times.
+    """
+    breaker.before_wait()
+    try:
+        yield
+    except psycopg2.Error as error:
+        # Where the request's own limit ended the wait, it tells nothing of the server.
+        if deadline.remaining() != 0.0:
+            (breaker.waited_in_vain if causes.reason(error) == causes.SILENT else breaker.answered)()
+        raise
+    breaker.answered()
+
+
 def _guard(engine: Engine) -> None:
     @event.listens_for(engine, "checkin")
     def _note_use(connection: Any, record: ConnectionPoolEntry) -> None:
@@ -159,19 +186,20 @@ def unavailable(error: BaseException, *, lost: bool) -> DatabaseUnavailable | No
     if code == DEADLOCK_DETECTED:
         return Deadlock(code)
     if lost or nameless or code.startswith(_UNAVAILABLE):
-        return DatabaseUnavailable(code or type(error).__name__)
+        return DatabaseUnavailable(causes.reason(error))
     return None
 
 
 def _ping(connection: Any) -> None:
     """See whether the server still answers: BEGIN takes no time and no locks, and its wait is bounded (infra/deadline)."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        connection.rollback()
+        with _watched_by_breaker():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            connection.rollback()
     except psycopg2.Error as error:
         deadline.check("connect")  # the request's own limit may have ended the wait
-        raise DatabaseUnavailable(type(error).__name__) from error
+        raise DatabaseUnavailable(causes.reason(error)) from error
 
 
 def session() -> Session:
@@ -179,7 +207,7 @@ def session() -> Session:
 
     Within :func:`transaction` it is the same session, and in that transaction.
 
-    That saves two of four round trips of a simple read. What a service writes here (a fold of the tally) is done at once.
+    That saves two of four round trips of a simple read.
     """
     work = db.session()
     if not work.in_transaction():
@@ -208,6 +236,8 @@ def transaction() -> Iterator[Session]:
     try:
         yield work
         work.flush()
+        for finish in before_commit:
+            finish(work)
         with deadline.committing():
             _commit(work)
     except BaseException:
@@ -244,7 +274,7 @@ def _commit(work: Session | Transaction) -> None:
     try:
         work.commit()
     except DatabaseUnavailable as lost:
-        raise DatabaseUnavailable(str(lost), outcome_unknown=True) from lost
+        raise DatabaseUnavailable(lost.reason, outcome_unknown=True) from lost
 
 
 def stream_rows(query: Select[Any]) -> Iterator[Row[Any]]:

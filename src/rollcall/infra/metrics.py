@@ -1,4 +1,7 @@
-"""The Prometheus metrics. Under gunicorn every worker keeps its own in a shared folder; a scrape adds them up."""
+"""The Prometheus metrics. Under gunicorn every worker keeps its own in a shared folder; a scrape adds them up.
+
+Without a folder that can be written, each worker keeps its metrics in memory, and a scrape tells of one worker.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,10 @@ from typing import Any
 from flask import Flask, Response, g, request
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from rollcall.infra import metrics_file
+
+metrics_file.install()
 
 REQUESTS = Histogram(
     "rollcall_request_seconds",

@@ -1,4 +1,4 @@
-"""What to ask a part of the service to see whether it works; each probe raises when it does not, and bounds its waits."""
+"""How to check that a dependency works. Each probe raises when it does not, and bounds its waits."""
 
 from __future__ import annotations
 
@@ -6,36 +6,61 @@ from functools import cache
 
 from alembic.script import ScriptDirectory
 from redis import Redis
+from redis.exceptions import ResponseError
 from sqlalchemy import Engine, text
 
 from rollcall import bundled
 from rollcall.infra import deadline
 
+_PROBE_KEY = "rollcall:health"
+
+
+class Unwritable(Exception):
+    """The dependency answers, but stores nothing."""
+
 
 class NotMigrated(Exception):
-    """The database is not at the migrations' head."""
+    """The database's schema is older than this code."""
 
 
 def database(engine: Engine, seconds: float) -> None:
-    """A query on a connection of the pool, as a request would make it."""
+    """A query on a connection of the pool, as a request would make it.
+
+    :raises Unwritable: the server is a standby, or only reads.
+    """
     with deadline.bound(seconds), engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
+        if connection.scalar(text("SELECT current_setting('transaction_read_only')")) == "on":
+            raise Unwritable
 
 
 def migrated(engine: Engine, seconds: float) -> None:
-    """:raises NotMigrated: ``flask db upgrade`` has not been run."""
+    """:raises NotMigrated: ``flask db upgrade`` of this version has not been run."""
     with deadline.bound(seconds), engine.connect() as connection:
-        if connection.scalars(text("SELECT version_num FROM alembic_version")).all() != [_head()]:
-            raise NotMigrated
+        versions = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
+    if not versions or not all(_is_head_or_later(version) for version in versions):
+        raise NotMigrated
 
 
 def redis(url: str, seconds: float) -> None:
-    """A PING on a connection of its own, closed afterwards."""
+    """A write on a connection of its own, closed afterwards.
+
+    :raises Unwritable: Redis answers, but refuses it: a replica, no memory left, a disk that is full.
+    """
     # redis-py retries by default, which multiplies every timeout.
     with Redis.from_url(url, socket_timeout=seconds / 2, socket_connect_timeout=seconds / 2, retry=None) as client:
-        client.ping()
+        try:
+            client.set(_PROBE_KEY, 1, ex=60)
+        except ResponseError as error:
+            raise Unwritable from error
+
+
+def _is_head_or_later(version: str) -> bool:
+    # Revisions are numbered. A later one is of a newer version of this code, whose schema this one still runs on: during a
+    # rolling upgrade the old processes stay ready.
+    head = _head()
+    return version == head or (version.isdecimal() and head.isdecimal() and int(version) > int(head))
 
 
 @cache
-def _head() -> str | None:
-    return ScriptDirectory(str(bundled.folder("migrations"))).get_current_head()
+def _head() -> str:
+    return ScriptDirectory(str(bundled.folder("migrations"))).get_current_head() or ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import secrets
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -46,15 +47,30 @@ def answer(error: BaseException) -> bytes:
     """The answer to what gunicorn could not read or serve, ready to send; the connection ends with it."""
     failed = (500, "internal_error", "Something went wrong here.")
     status, code, message = _REFUSALS.get(type(error), _NO_HTTP) if is_clients_fault(error) else failed
+    return _envelope(status, code, message)
+
+
+def unavailable() -> bytes:
+    """The answer to a client for whom no worker is free, since they wait for the database."""
+    return _envelope(503, "service_unavailable", "The database is not available; try again soon.", {"Retry-After": "2"})
+
+
+def _envelope(status: int, code: str, text: str, headers: Mapping[str, str] | None = None) -> bytes:
     request_id = secrets.token_hex(16)
-    body = json.dumps({"error": code, "message": message, "details": [], "request_id": request_id}).encode()
-    headers = {
+    body = json.dumps({"error": code, "message": text, "details": [], "request_id": request_id}).encode()
+    return message(status, body, {"X-Request-ID": request_id, **(headers or {})})
+
+
+def message(status: int, body: bytes, headers: Mapping[str, str] | None = None, *, with_body: bool = True) -> bytes:
+    """A whole HTTP answer of JSON, ready to send; the connection ends with it."""
+    fields = {
         **SECURITY_HEADERS,
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "Cache-Control": "no-store",
         "Connection": "close",
-        "X-Request-ID": request_id,
+        "X-Request-ID": secrets.token_hex(16),
+        **(headers or {}),
     }
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + (body if with_body else b"")

@@ -4,6 +4,16 @@ import os
 from pathlib import Path
 
 
+def make_private(folder: Path) -> Path:
+    """Make a folder in the state folder that nobody else may enter, and the state folder itself where it is missing.
+
+    :return: the folder.
+    """
+    make(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 def make(home: Path) -> Path:
     """Make the folder, and what is missing above it, for nobody but us; a folder that is there keeps its mode.
 

@@ -1,21 +1,33 @@
-"""gunicorn's sync worker, with a bound on everything that a client can make it wait for."""
+"""gunicorn's sync worker, with a bound on everything that a client can make it wait for, and an end without resets."""
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import select
 import socket
+import struct
+import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from gunicorn import glogging
 from gunicorn.workers.sync import SyncWorker
 
-from rollcall.infra import refusals
+from rollcall.infra import crowd, refusals
 from rollcall.infra.deadline.client import ClientSocket, bound_listener
 
 # Seconds past a request's deadline after which gunicorn gives its worker up: sending the answer takes part of it.
 WORKER_GRACE = 5.0
+# At the end, a worker goes on until no client has come for so long, and no longer than the second.
+_QUIET, _LONGEST_END = 0.25, 10.0
+
+# Drops the packets of a listening socket that would open a connection (BPF, linux/filter.h): load the flags of the TCP
+# header; if SYN is set, take nothing of the packet, else all of it.
+_NO_NEWCOMERS = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+_SO_ATTACH_FILTER = 26
 
 
 class Logger(glogging.Logger):
@@ -26,14 +38,55 @@ class Logger(glogging.Logger):
             super().access(*args)
 
 
+def refuse_newcomers(server: Any) -> None:
+    """Let nobody connect any more, and have the workers serve those who have; in the master, when it stops.
+
+    A client that tries to connect now hears nothing, tries again a second later, and is refused by then.
+    """
+    if server.reexec_pid or server.master_pid or server.systemd:
+        return  # another master serves the same sockets
+    crowd.stop()
+    if not sys.platform.startswith("linux"):
+        return
+    program = b"".join(struct.pack("HBBI", *step) for step in _NO_NEWCOMERS)
+    buffer = ctypes.create_string_buffer(program)
+    for listener in server.LISTENERS:
+        if listener.FAMILY != socket.AF_UNIX:
+            option = struct.pack("HP", len(_NO_NEWCOMERS), ctypes.addressof(buffer))
+            with suppress(OSError):
+                listener.sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
+
+
 class DeadlineWorker(SyncWorker):
     """Serves each client through a :class:`ClientSocket`."""
+
+    def run(self) -> None:
+        if not self.cfg.is_ssl:
+            crowd.enter(getattr(self, "place", None), self.sockets)
+        super().run()
+        if crowd.is_stopping():
+            self._serve_the_last()
+
+    def _serve_the_last(self) -> None:
+        """Serve the clients that have connected already: the end of the last worker would reset them."""
+        ends = time.monotonic() + _LONGEST_END
+        while (now := time.monotonic()) < ends and (ready := select.select(self.sockets, [], [], min(_QUIET, ends - now))[0]):
+            for listener in ready:
+                self.notify()
+                with suppress(BlockingIOError, ConnectionAbortedError):  # another worker was faster
+                    self.accept(listener)
+        for listener in self.sockets:  # at once: the rest of the process takes its time to end
+            listener.close()
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         family = listener.FAMILY
         if family == socket.AF_UNIX:
             bound_listener(client)  # these inherit nothing
-        super().handle(listener, ClientSocket(client, family, self._extend), addr)
+        crowd.begin()
+        try:
+            super().handle(listener, ClientSocket(client, family, self._extend), addr)
+        finally:
+            crowd.end()
 
     def handle_request(self, listener: Any, req: Any, client: Any, addr: Any) -> None:
         if isinstance(client, ClientSocket):  # over TLS it is wrapped into another kind: only the alarm helps there

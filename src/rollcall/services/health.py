@@ -1,4 +1,4 @@
-"""Deep health (R4): every part is asked, side by side, and none may take longer than its bound."""
+"""Health checks (R4). All dependencies are checked in parallel, each with its own timeout."""
 
 from __future__ import annotations
 
@@ -13,40 +13,44 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from rollcall.infra import probes
+from rollcall.errors import DatabaseUnavailable
+from rollcall.infra import causes, deadline, probes, seldom
 from rollcall.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Seconds that one check may take.
+# Seconds that one check may take at most.
 CHECK_TIMEOUT = 2.0
+# The checks' share of the request's own limit where that is shorter: the rest is for the answer.
+_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A part of the service.
+    """How one dependency is checked.
 
     :param provider: what it is, such as ``postgresql``.
-    :param probe: raises when the part does not work. It bounds its own waits: a thread cannot be ended from outside.
+    :param probe: takes its timeout in seconds, and raises when the dependency does not work. It bounds its own waits,
+        since a thread cannot be ended from outside.
     """
 
     provider: str
-    probe: Callable[[], None]
+    probe: Callable[[float], None]
 
 
 def everything(settings: Settings, engine: Engine) -> dict[str, Check]:
-    """The database, and Redis for each use that it is configured for."""
-    checks = {"database": Check("postgresql", partial(probes.database, engine, CHECK_TIMEOUT))}
+    """The checks of the database, and of Redis for each use that it is configured for."""
+    checks = {"database": Check("postgresql", partial(probes.database, engine))}
     if settings.cache_enabled and settings.cache_redis_url:
-        checks["cache"] = Check("redis", partial(probes.redis, settings.cache_redis_url, CHECK_TIMEOUT))
+        checks["cache"] = Check("redis", partial(probes.redis, settings.cache_redis_url))
     if settings.rate_limit_enabled and settings.rate_limit_redis_url:
-        checks["rate_limiter"] = Check("redis", partial(probes.redis, settings.rate_limit_redis_url, CHECK_TIMEOUT))
+        checks["rate_limiter"] = Check("redis", partial(probes.redis, settings.rate_limit_redis_url))
     return checks
 
 
 def readiness(engine: Engine) -> dict[str, Check]:
-    """The database, reachable and migrated."""
-    return {"database": Check("postgresql", partial(probes.migrated, engine, CHECK_TIMEOUT))}
+    """The check that the database is reachable and migrated."""
+    return {"database": Check("postgresql", partial(probes.migrated, engine))}
 
 
 def examine(checks: Mapping[str, Check]) -> tuple[bool, dict[str, dict[str, Any]]]:
@@ -57,18 +61,20 @@ def examine(checks: Mapping[str, Check]) -> tuple[bool, dict[str, dict[str, Any]
     """
     answers: SimpleQueue[tuple[str, float, str | None]] = SimpleQueue()
     started = time.monotonic()
+    left = deadline.remaining()
+    seconds = CHECK_TIMEOUT if left is None else min(CHECK_TIMEOUT, left * _SHARE)
     for name, check in checks.items():
-        Thread(target=_run, args=(name, check.probe, answers), name=f"health-{name}", daemon=True).start()
+        Thread(target=_run, args=(name, partial(check.probe, seconds), answers), name=f"health-{name}", daemon=True).start()
     report: dict[str, dict[str, Any]] = {
         name: {"status": "unhealthy", "provider": check.provider, "latency_ms": None, "error": "no answer in time"}
         for name, check in checks.items()
     }
     for _ in checks:
         try:
-            name, seconds, error = answers.get(timeout=max(0.0, started + CHECK_TIMEOUT - time.monotonic()))
+            name, taken, error = answers.get(timeout=max(0.0, started + seconds - time.monotonic()))
         except Empty:
             break
-        report[name]["latency_ms"] = round(seconds * 1000, 2)
+        report[name]["latency_ms"] = round(taken * 1000, 2)
         if error is None:
             report[name]["status"] = "healthy"
             del report[name]["error"]
@@ -82,8 +88,13 @@ def _run(name: str, probe: Callable[[], None], answers: SimpleQueue[tuple[str, f
     try:
         probe()
         error = None
-    except Exception as failure:  # noqa: BLE001  (whatever it is, the part does not work)
-        # The text of a driver's exception names hosts and users, so it goes nowhere.
-        log.warning("health check %s failed: %s", name, type(failure).__name__)
+    except probes.Unwritable:
+        error = "cannot be written"
+    except probes.NotMigrated:
+        error = "not migrated"
+    except Exception as failure:  # noqa: BLE001  (whatever it is, the dependency does not work)
+        # The text of a driver's exception names hosts and users, so it is neither logged nor returned.
+        cause = causes.logged(failure) if isinstance(failure, DatabaseUnavailable) else type(failure).__name__
+        seldom.warn(log, f"health {name} {cause}", "health check %s failed: %s", name, cause)
         error = "not reachable"
     answers.put((name, time.monotonic() - started, error))

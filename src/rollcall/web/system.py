@@ -27,12 +27,14 @@ class Part:
 
     :ivar state: ``works``, ``fails``, ``off``, or ``unchecked`` where no server is needed for it.
     :ivar latency: how long it took to answer, in milliseconds; ``None`` without an answer.
+    :ivar error: what is wrong; empty where it works.
     """
 
     name: str
     state: str
     provider: str
     latency: float | None = None
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def _parts(settings: Settings, checks: Mapping[str, Mapping[str, Any]]) -> list[
         if key in checks:
             check = checks[key]
             state = "works" if check["status"] == "healthy" else "fails"
-            parts.append(Part(name, state, _PROVIDERS[check["provider"]], check["latency_ms"]))
+            parts.append(Part(name, state, _PROVIDERS[check["provider"]], check["latency_ms"], check.get("error", "")))
         else:
             enabled, provider = without[key]
             parts.append(Part(name, "unchecked", provider) if enabled else Part(name, "off", ""))

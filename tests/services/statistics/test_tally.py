@@ -197,16 +197,24 @@ def test_fold_takes_a_bounded_number(session, monkeypatch):
     assert tally.verify(session) == []
 
 
-def test_reader_folds_when_there_are_many_deltas(session, monkeypatch, clock):
+def test_reader_that_finds_many_deltas_leaves_them_to_the_next_writer(session, monkeypatch, clock):
     monkeypatch.setattr(tally, "FOLD_ABOVE", 5)
-    readers = [tally.count, partial(tally.count, is_active=True), lambda work: numbers.compute(work, clock.now)]
+    readers = [
+        tally.count,
+        partial(tally.count, is_active=True),
+        partial(tally.locate, offset=0, descending=True),
+        lambda work: numbers.compute(work, clock.now),
+    ]
     for number, read in enumerate(readers):
         for n in range(5):
             put(session, f"r{number}-{n}-", 1)
         read(session)
-        assert rows(session, user_tally_deltas) == 5
+        tally.fold_noted(session)
+        assert rows(session, user_tally_deltas) == 5  # not many
         put(session, f"r{number}-6-", 1)
         read(session)
+        assert rows(session, user_tally_deltas) == 6
+        tally.fold_noted(session)
         assert rows(session, user_tally_deltas) == 0
 
 

@@ -10,19 +10,31 @@ around COMMIT alone, :func:`committing`; ``gunicorn.conf.py`` calls :func:`enter
 docs/DEADLINES.md has the promises.
 """
 
+from rollcall.infra.deadline import connecting
 from rollcall.infra.deadline.application import DeadlineFlask, TimedOut, enter_worker, on_timeout, stream
 from rollcall.infra.deadline.budget import bound, check, committing, largest_limit, limit, remaining, within
-from rollcall.infra.deadline.sql import BudgetConnection, BudgetPool, Expired, server_options, timeout_of
+from rollcall.infra.deadline.sql import (
+    BudgetConnection,
+    BudgetPool,
+    Expired,
+    NoAnswer,
+    connect_limit,
+    server_options,
+    timeout_of,
+)
 
 __all__ = [
     "BudgetConnection",
     "BudgetPool",
     "DeadlineFlask",
     "Expired",
+    "NoAnswer",
     "TimedOut",
     "bound",
     "check",
     "committing",
+    "connect_limit",
+    "connecting",
     "enter_worker",
     "largest_limit",
     "limit",

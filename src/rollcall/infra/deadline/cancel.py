@@ -2,27 +2,28 @@
 
 psycopg2's own ``connection.cancel()`` connects to the server while it holds the GIL, for as long as the network takes.
 libpq 17 can do the same without blocking (``PQcancelStart``, ``PQcancelPoll``; PostgreSQL manual, 32.7 "Canceling
-Queries in Progress"); psycopg2 does not expose that, so it is called in the very library that psycopg2 uses.
+Queries in Progress"); psycopg2 does not expose that, so it is called in psycopg2's own
+library (infra/libpq).
 """
 
 from __future__ import annotations
 
 import ctypes
 import select
-from importlib.util import find_spec
 from typing import Any
+
+from rollcall.infra import libpq
 
 _FAILED, _READING, _WRITING, _OK = range(4)  # PostgresPollingStatusType in libpq-fe.h
 
 
 def _load() -> ctypes.CDLL | None:
-    # The extension module's handle also finds the symbols of the libpq that it is linked to, bundled or not.
-    driver = find_spec("psycopg2._psycopg")
-    library = ctypes.CDLL(driver.origin if driver else None)
+    library = libpq.LIBRARY
     try:
-        library.PQcancelCreate.restype = ctypes.c_void_p
+        library.PQcancelCreate.restype = ctypes.c_void_p  # type: ignore[union-attr]
     except AttributeError:  # libpq before 17
         return None
+    assert library is not None  # noqa: S101
     library.PQcancelCreate.argtypes = [ctypes.c_void_p]
     library.PQcancelFinish.restype = None
     for function in (library.PQcancelStart, library.PQcancelPoll, library.PQcancelSocket, library.PQcancelFinish):

@@ -24,7 +24,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util.queue import Queue
 
 from rollcall.errors import DatabaseUnavailable
+from rollcall.infra import breaker, causes, crowd, server
 from rollcall.infra.deadline import budget as deadline
+from rollcall.infra.deadline import connecting
 from rollcall.infra.deadline.budget import Budget, Cut, Stage
 from rollcall.infra.deadline.cancel import Cancel
 
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 # Seconds.
 CONNECT_LIMIT = 1.5  # a server that does not let us in by then is away: 503, not 504
 BEGIN_LIMIT = 1.5  # likewise one that does not even answer BEGIN, which takes no time and no locks
+ANSWER_LIMIT = 1.0  # for a server to show that it answers, while a statement runs for longer than crowd.PATIENCE
 CANCEL_GRACE = 0.12  # for the server to confirm a cancel
 CLEANUP_LIMIT = 0.08  # for ROLLBACK when the budget is used up already
 
@@ -55,11 +58,17 @@ def wait(connection: Any) -> None:
     """
     budget = deadline.current()
     seconds, may_cancel = _allowance(connection, budget)
-    until = None if seconds is None else time.monotonic() + seconds
+    started = time.monotonic()
+    until = None if seconds is None else started + seconds
+    is_new = _is_connecting(connection)
+    if is_new:
+        causes.ask_for_codes(connection, codes=True)
     while (state := connection.poll()) != extensions.POLL_OK:
-        if not _ready([_interest(connection, state)], until):
+        if not _ready_at_last(connection, state, started, until):
             break
     else:
+        if is_new:
+            causes.ask_for_codes(connection, codes=False)
         return
     if budget is not None:
         budget.cut = Cut(connection, cancelled=False)
@@ -71,18 +80,32 @@ def wait(connection: Any) -> None:
 def _allowance(connection: Any, budget: Budget | None) -> tuple[float | None, bool]:
     """How long to wait for what the connection is about to do, in seconds, and whether to cancel it then."""
     left = None if budget is None else budget.left()
-    status = connection.status
-    if status not in (extensions.STATUS_READY, extensions.STATUS_BEGIN):
-        return (CONNECT_LIMIT if left is None else min(CONNECT_LIMIT, max(left, 0.0))), False
+    if _is_connecting(connection):
+        limit = min(CONNECT_LIMIT, connecting.allowance())
+        return (limit if left is None else min(limit, max(left, 0.0))), False
     if left is None:
         return None, False
     if left <= 0 or connection.rolls_back:
         # A statement does not begin past the deadline (_before_statement): this is the clean-up. A cancel that came upon a
         # ROLLBACK would be an error of its own, and take the place of the timeout that it cleans up after.
         return max(left, CLEANUP_LIMIT), False
-    if status == extensions.STATUS_READY and not connection.autocommit:
+    if connection.status == extensions.STATUS_READY and not connection.autocommit:
         return min(BEGIN_LIMIT, left), False
     return left, budget is not None and budget.stage is not Stage.COMMITTING
+
+
+def _is_connecting(connection: Any) -> bool:
+    return connection.status not in (extensions.STATUS_READY, extensions.STATUS_BEGIN)
+
+
+def connect_limit(attempts: int) -> float:
+    """Seconds for all attempts to connect together: to each address in a list of hosts.
+
+    A command has more time than a request, whose client waits.
+    """
+    if extensions.get_wait_callback() is wait:
+        return deadline.within(CONNECT_LIMIT)
+    return connecting.COMMAND_LIMIT * attempts
 
 
 def _interest(connection: Any, state: int) -> tuple[int, int]:
@@ -96,6 +119,30 @@ def _ready(interests: list[tuple[int, int]], until: float | None) -> bool:
     for descriptor, events in interests:
         poller.register(descriptor, events)
     return bool(poller.poll(None if until is None else max(0.0, until - time.monotonic()) * 1000))
+
+
+def _ready_at_last(connection: Any, state: int, started: float, until: float | None) -> bool:
+    """As :func:`_ready`, and a long wait is no idle one.
+
+    It looks from time to time whether the server answers at all, and turns newcomers away while no worker is free to
+    serve them (infra/crowd).
+
+    :raises NoAnswer: the server has fallen silent.
+    """
+    interests = [_interest(connection, state)]
+    look = pause = started + crowd.PATIENCE
+    while until is None or pause < until:
+        if _ready(interests, pause):
+            return True
+        now = time.monotonic()
+        if now >= look and (until is None or now + ANSWER_LIMIT < until):
+            if not server.answers(connection, ANSWER_LIMIT):
+                breaker.waited_in_vain()
+                raise NoAnswer("PostgreSQL did not answer in time")
+            look = now + server.LOOK_EVERY
+        crowd.turn_away()
+        pause = now + crowd.TICK
+    return _ready(interests, until)
 
 
 def _cancelled(connection: Any, budget: Budget) -> bool:

@@ -43,8 +43,6 @@ def compute(session: Session, now: datetime) -> Statistics:
     Whole days come from the tally; the part of a day with which the rolling week begins is counted on the index of
     ``created_at``.
 
-    The tally's deltas are folded when there are many; the caller commits.
-
     :param now: the moment to speak of, aware.
     """
     now = now.astimezone(UTC)
@@ -53,7 +51,7 @@ def compute(session: Session, now: datetime) -> Statistics:
     moments = {"week_start": week_start, "midnight": tally.midnight(first_whole_day)}
     [row] = reading.rows(session, _six_numbers(), first_whole_day=first_whole_day, today=now.date(), **moments)
     total, active, inactive, superusers, today, week, deltas = map(int, row)
-    tally.fold_many(session, deltas)
+    tally.note_deltas(deltas)
     return Statistics(total, active, inactive, superusers, today, week, now)
 
 
@@ -93,18 +91,12 @@ def _six_numbers() -> reading.Statement:
 
 
 def cached(session: Session, now: datetime, ttl: int) -> Cached:
-    """The statistics as plain JSON types, at most ``ttl`` seconds old, and their age; on a hit without a query.
-
-    The caller commits, since the tally may fold.
-    """
+    """The statistics as plain JSON types, at most ``ttl`` seconds old, and their age; on a hit without a query."""
     return cache.fetch(_KEY, ttl, now.timestamp(), lambda: compute(session, now).as_dict())
 
 
 def refresh(session: Session, now: datetime, ttl: int) -> Cached:
-    """Compute the statistics now, whatever the cache holds, and let all workers have them.
-
-    The caller commits, since the tally may fold.
-    """
+    """Compute the statistics now, whatever the cache holds, and let all workers have them."""
     return cache.store(_KEY, ttl, now.timestamp(), compute(session, now).as_dict())
 
 

@@ -1,4 +1,8 @@
-"""The counts of users, read from the tally that triggers keep; and its care: folding, checking, rebuilding."""
+"""The counts of users, read from the tally that triggers keep; and its upkeep: merging, checking, rebuilding.
+
+Reads never write, so that they work on a read-only server. A read that finds many unmerged deltas makes a note of it, and
+the next transaction of this process that has written anything merges them before its COMMIT.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,12 @@ from functools import cache
 from sqlalchemy import Integer, Subquery, Table, func, literal_column, select, text, true, union_all
 from sqlalchemy.orm import Session
 
-from rollcall.infra import reading
+from rollcall.infra import database, reading
 from rollcall.models import user_tally, user_tally_deltas, user_tally_totals
 
-# Reading 500 deltas takes a tenth of a millisecond; past them, a reader folds.
+# Summing 500 deltas takes a tenth of a millisecond; above, they are merged.
 FOLD_ABOVE = 500
-# How many deltas one fold takes at the most, so that it stays a matter of milliseconds.
+# Cap on the deltas of one merge, so that it takes milliseconds.
 FOLD_AT_MOST = 20_000
 
 
@@ -86,13 +90,13 @@ class Difference:
 
 
 def count(session: Session, *, is_active: bool | None = None, is_superuser: bool | None = None) -> int:
-    """How many users there are, exactly, without counting them. The caller commits, since it may fold.
+    """How many users there are, exactly, without counting them.
 
     :param is_active: only users in this state; ``None``: both.
     :param is_superuser: likewise.
     """
     [(users, deltas)] = reading.rows(session, _counting(is_active, is_superuser))
-    fold_many(session, deltas)
+    note_deltas(deltas)
     return int(users)
 
 
@@ -124,7 +128,7 @@ class Place:
 def locate(
     session: Session, offset: int, *, descending: bool, is_active: bool | None = None, is_superuser: bool | None = None
 ) -> Place:
-    """The day on which the row number ``offset`` (from 0) of a list by sign-up is. The caller commits, since it may fold."""
+    """The day on which the row number ``offset`` (from 0) of a list by sign-up is."""
     states = {"is_active": is_active, "is_superuser": is_superuser}
     asked = [by_day.c[column] == state for column, state in states.items() if state is not None]
     days = (
@@ -140,7 +144,7 @@ def locate(
         func.coalesce(func.sum(days.c.users), 0).label("total"), func.coalesce(func.sum(days.c.deltas), 0).label("deltas")
     ).subquery("totals")
     row = session.execute(select(totals, first).select_from(totals.outerjoin(first, true()))).one()
-    fold_many(session, row.deltas)
+    note_deltas(row.deltas)
     if row.day is None:
         return Place(int(row.total), None, 0)
     return Place(int(row.total), row.day, int(offset - (row.upto - row.users)))
@@ -151,16 +155,33 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def fold_many(session: Session, deltas: int) -> None:
-    """Fold if a reader has met many deltas: who reads them has the use of it. The caller commits."""
+class _Noted:
+    """Whether a read of this process has found many deltas since the last merge."""
+
+    many = False
+
+
+def note_deltas(deltas: int) -> None:
+    """Have the next writer of this process merge the deltas where a read had to sum more than ``FOLD_ABOVE``."""
     if deltas > FOLD_ABOVE:
+        _Noted.many = True
+
+
+def fold_noted(session: Session) -> None:
+    """Merge deltas, if many were noted and this transaction has written something; called before each COMMIT."""
+    # A transaction without an id has written nothing: perhaps it cannot, on a read-only server.
+    if _Noted.many and session.scalar(text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")):
+        _Noted.many = False
         fold(session)
 
 
-def fold(session: Session) -> None:
-    """Fold deltas into the counts, at most ``FOLD_AT_MOST`` of them; the caller commits.
+database.before_commit.append(fold_noted)
 
-    Safe beside any writer and other folds: a delta that somebody else folds is passed over, the counts are locked in
+
+def fold(session: Session) -> None:
+    """Merge deltas into the counts, at most ``FOLD_AT_MOST`` of them; the caller commits.
+
+    Safe beside any writer and other merges: a delta that another merge has locked is skipped, the counts are locked in
     one order, and a reader sees all of the old rows or all of the new.
     """
     session.execute(_FOLD, {"most": FOLD_AT_MOST})
