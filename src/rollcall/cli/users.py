@@ -1,4 +1,4 @@
-"""``flask users``: making superusers, switching users, and moving many of them in and out."""
+"""``flask users``: create superusers, set passwords, change, import and export users."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ users = CommandGroup("users", help="Create, change, import and export users.")
 
 
 @users.command("create-superuser")
-@click.option("--username", help="Asked for where it is missing.")
-@click.option("--email", help="Asked for where it is missing.")
+@click.option("--username", help="Prompted for if missing.")
+@click.option("--email", help="Prompted for if missing.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
 def create_superuser(username: str | None, email: str | None, password_stdin: bool) -> None:
     """Create an active superuser."""
@@ -68,7 +68,7 @@ def _new_password(from_stdin: bool) -> str:
 
 
 def _field(name: str, given: str | None, check: Callable[[str], str]) -> str:
-    """The value of an option, or else what is typed when asked, until it is valid."""
+    """Return the valid value of an option, or prompt for it until it is valid."""
     if given is None:
         asked: str = click.prompt(name.capitalize(), value_proc=_asking(check))
         return asked

@@ -50,12 +50,17 @@ def restrict(data: Path, account: Account | None, reload: Callable[[], None]) ->
 
 @cache
 def _map() -> str:
-    try:
-        names = dict.fromkeys(pwd.getpwuid(number).pw_name for number in (0, os.geteuid()))
-    except KeyError:
+    names = dict.fromkeys(name for number in (0, os.geteuid()) if (name := _name(number)))
+    if _name(os.geteuid()) is None:
         message = f"Account number {os.geteuid()} has no name here (/etc/passwd): add one, or set DATABASE_URL."
-        raise EmbeddedError(message) from None
+        raise EmbeddedError(message)
     return _HEAD + "".join(f'rollcall "{name}" all\n' for name in names)
+
+
+def _name(number: int) -> str | None:
+    with suppress(KeyError):
+        return pwd.getpwuid(number).pw_name
+    return None
 
 
 def _read(path: Path) -> str:
