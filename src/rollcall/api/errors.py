@@ -141,7 +141,7 @@ def _describe_http(error: HTTPException) -> Answer:
     messages = {
         404: "There is nothing at this address.",
         405: f"The method {request.method} is not allowed here." if len(request.method) < 20 else "No such method.",
-        413: "The request's body is too large.",
+        413: f"The request body is too large. At most {request.max_content_length:,} bytes are accepted here.",
     }
     # Werkzeug's own sentences are fixed texts; they repeat nothing of the request.
     message = messages.get(status) or error.description or error.name
@@ -168,6 +168,10 @@ def _outcome(error: errors.RequestTimeout | errors.RollcallError) -> list[dict[s
     if getattr(error, "saved", False):
         message = "The change was saved; only its answer did not come in time."
         return [{"type": "saved", "message": message, "field": ""}]
+    if hashed := getattr(error, "hashed", None):
+        done, given = hashed
+        message = f"In this time {done:,} of the {given:,} passwords were hashed. Send at most {max(done, 1):,} at once."
+        return [{"type": "too_many_passwords", "message": message, "field": "body"}]
     return []
 
 

@@ -13,7 +13,7 @@ from flask import abort, make_response, redirect, render_template, request, url_
 from werkzeug import Response
 
 from rollcall.errors import FieldProblem, ValidationFailed
-from rollcall.infra import deadline, runtime
+from rollcall.infra import bodies, deadline, runtime
 from rollcall.infra.database import own_connection, session, transaction
 from rollcall.models.import_run import FILE_NAME_MAX
 from rollcall.services.transfer import imports, runs, uploads
@@ -70,6 +70,7 @@ def import_form() -> Response:
 
 @blueprint.post(_PATH)
 @access.superuser
+@bodies.large
 @deadline.limit(times=TIMES)
 def import_users() -> Response:
     """Check a file, import one that was checked, or give its bad rows back, as the button says."""
