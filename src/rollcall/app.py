@@ -14,6 +14,7 @@ from flask_migrate import Migrate
 from rollcall import bundled, cli, web
 from rollcall.api import errors, openapi
 from rollcall.infra import (
+    bodies,
     cache,
     database,
     forwarding,
@@ -43,7 +44,6 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = runtime.utc_n
     app.config.update(
         REQUEST_TIMEOUT=settings.request_timeout,
         SECRET_KEY=secret_key.load(settings),
-        MAX_CONTENT_LENGTH=settings.max_body_bytes,
         SESSION_COOKIE_NAME="rollcall",
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(minutes=settings.session_minutes),
@@ -57,6 +57,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = runtime.utc_n
     # What these add to an answer is added in the reverse order: the last one here is the first after the view.
     metrics.init_app(app)
     forwarding.init_app(app, settings.trusted_proxies)
+    bodies.init_app(app, settings.max_body_bytes)
     request_id.init_app(app)
     headers.init_app(app)
     Compress(app)

@@ -206,7 +206,10 @@ class RequestTimeout(BaseException):
     :param stuck_in: what the request was waiting for: ``sql``, ``pool``, ``redis``, ``body``, ``python`` …
     :param outcome_unknown: the server fell silent during COMMIT.
     :param saved: it passed after COMMIT had succeeded: the change stands, only its answer is lost.
+    :ivar hashed: of a batch, how many passwords were hashed in the time, and of how many.
     """
+
+    hashed: tuple[int, int] | None = None
 
     def __init__(self, limit: float, stuck_in: str, *, outcome_unknown: bool = False, saved: bool = False) -> None:
         self.limit = limit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Thread
@@ -240,3 +241,16 @@ def test_hundred_users_with_passwords_are_hashed_and_created(as_root, nobody, se
     hashes = session.scalars(select(User.password_hash).where(User.username.like("user%"))).all()
     assert len(set(hashes)) == 100
     assert nobody.post("/auth/login", json={"username": "user99", "password": "passphrase-99"}).status_code == 200
+
+
+def test_bulk_has_ten_times_the_time_and_says_how_many_passwords_would_have_fitted(make_app, call_as, root, session):
+    rows = [{"username": f"bulk{n}", "email": f"bulk{n}@example.org", "password": f"a-fine-passphrase-{n}"} for n in range(1000)]
+    answer = call_as(root, make_app(request_timeout=0.2)).post("/users/bulk", json=rows)
+    assert refused(answer, 504, "request_timeout")
+    assert answer.json["message"] == "Request exceeded 2.0s timeout"
+    [detail] = answer.json["details"]
+    assert (detail["type"], detail["field"]) == ("too_many_passwords", "body")
+    said = r"In this time (\d+) of the 1,000 passwords were hashed. Send at most \1 at once."
+    hashed = int(re.fullmatch(said, detail["message"])[1])
+    assert 0 < hashed < 1000
+    assert session.connection().exec_driver_sql("SELECT count(*) FROM users").scalar() == 1

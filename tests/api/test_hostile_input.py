@@ -179,8 +179,8 @@ def test_log_in_with_what_nobody_can_have_is_refused_like_any_other(nobody, ann,
 
 
 @pytest.mark.parametrize("field", ["email", "username", "full_name", "password"])
-def test_megabyte_of_text_is_422(as_root, written, field):
-    answer = as_root.post("/users", json={**GOOD, field: "a" * 1_000_000})
+def test_much_text_is_422(as_root, written, field):
+    answer = as_root.post("/users", json={**GOOD, field: "a" * 60_000})
     assert refused(answer, 422, "validation_error")
     assert problems(answer) == {(f"body.{field}", "too_long")}
     assert written() == 0
@@ -204,13 +204,13 @@ def test_unknown_field_is_422(as_root, written, name):
 
 
 def test_huge_unknown_field_name_is_shown_cut(as_root, written):
-    answer = as_root.post("/users", json={**GOOD, "x" * 1_000_000: 1})
+    answer = as_root.post("/users", json={**GOOD, "x" * 60_000: 1})
     assert problems(answer) == {(f"body.{'x' * 100}…", "unknown_field")}
     assert written() == 0
 
 
 def test_answer_to_a_hundred_thousand_unknown_fields_is_bounded(as_root):
-    answer = as_root.post("/users", json={f"x{number}": 1 for number in range(100_000)})
+    answer = as_root.post("/users/bulk", json=[{f"x{number}": 1 for number in range(100_000)}])
     assert refused(answer, 422, "validation_error")
     assert len(answer.json["details"]) == 10_000
 

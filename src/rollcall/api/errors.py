@@ -152,7 +152,7 @@ def _describe_http(error: HTTPException) -> Answer:
     messages = {
         404: "No resource exists at this URL.",
         405: f"The method {request.method[:20]} is not allowed at this URL.",
-        413: "The request's body is too large.",
+        413: f"The request body is too large. At most {request.max_content_length:,} bytes are accepted here.",
     }
     # Werkzeug's own sentences are fixed texts; they repeat nothing of the request.
     message = messages.get(status) or error.description or error.name
@@ -181,6 +181,10 @@ def _outcome(error: errors.RequestTimeout | errors.RollcallError) -> list[dict[s
     if getattr(error, "saved", False):
         message = "The change was saved, but its answer came too late."
         return [{"type": "saved", "message": message, "field": ""}]
+    if hashed := getattr(error, "hashed", None):
+        done, given = hashed
+        message = f"In this time {done:,} of the {given:,} passwords were hashed. Send at most {max(done, 1):,} at once."
+        return [{"type": "too_many_passwords", "message": message, "field": "body"}]
     return []
 
 

@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl
 import marshmallow as ma
 from flask import Request
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from rollcall.errors import BadRequest, FieldProblem, TooManyRows, UnsupportedMediaType, ValidationFailed
 from rollcall.infra import runtime
@@ -74,12 +73,9 @@ def read_json(request: Request) -> Any:
 
     :raises BadRequest: no body, not UTF-8, not JSON, NaN or Infinity, nested too deeply, a number of too many digits.
     :raises UnsupportedMediaType: the body does not say that it is JSON.
-    :raises RequestEntityTooLarge: it is larger than ``ROLLCALL_MAX_BODY_BYTES``.
+    :raises RequestEntityTooLarge: it is larger than this route accepts (``infra/bodies``).
     """
     body = request.get_data(cache=False)
-    # Werkzeug cuts a body that does not tell its length off at the limit, and says nothing.
-    if len(body) == request.max_content_length and request.environ["wsgi.input"].read(1):
-        raise RequestEntityTooLarge
     if not body:
         raise BadRequest("The request needs a JSON body.")
     if not request.is_json:

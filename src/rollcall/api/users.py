@@ -21,7 +21,7 @@ from rollcall.api.schemas.users import (
     represented,
 )
 from rollcall.api.versions import ETAG, IF_MATCH, required_versions, versioned
-from rollcall.infra import deadline, rate_limit, runtime
+from rollcall.infra import bodies, deadline, rate_limit, runtime
 from rollcall.infra.database import session, stream_rows
 from rollcall.services.search import user_search
 from rollcall.services.transfer import exports
@@ -64,14 +64,17 @@ def create_user(new: NewUser) -> Any:
 
 @blueprint.post("/bulk")
 @access.superuser
+@bodies.large
 @blueprint.arguments(BulkUserSchema(many=True))
 @blueprint.response(201, UserSchema(many=True))
 @blueprint.errors(400, 409, 413, 415, 422)
+@deadline.limit(times=10)
 def create_users(rows: list[NewUser]) -> Any:
     """Create many users, or none
 
     One transaction: if any row is not valid (422) or its names are taken (409), nothing is written, and `details` names
-    every such row (`body.3.email`). A row may carry `password_hash` instead of `password`, or neither.
+    every such row (`body.3.email`). A row may carry `password_hash` instead of `password`, or neither. It may take ten times as
+    long as other requests, since it hashes the passwords; a 504 says in `details` how many of them fit.
     """
     with transaction() as work:
         made = directory.create_users(work, rows, access.identity(), runtime.now(), deadline.check)

@@ -109,6 +109,7 @@ def _guard(view: View, name: str, check: Callable[[], object]) -> View:
         return view(*args, **kwargs)
 
     guarded.access = name  # type: ignore[attr-defined]
+    guarded.check = check  # type: ignore[attr-defined]
     return cast(View, guarded)
 
 

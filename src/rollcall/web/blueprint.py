@@ -5,17 +5,31 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, current_app, request, url_for
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
+
+from rollcall.infra import bodies
 
 _YEAR = 31_536_000
 _STATIC = Path(__file__).parent / "static"
 
 csrf = CSRFProtect()
 blueprint = Blueprint("web", __name__)
-# The REST interface takes no cookie, so it needs no such check.
-blueprint.before_request(csrf.protect)
+
+
+@blueprint.before_request
+def _protect() -> None:
+    """Check the form's token, for which the whole form is parsed; a large one only of those who may send it.
+
+    The REST interface takes no cookie, so it needs no such check.
+    """
+    if request.method == "POST" and bodies.takes_large():
+        view: Any = current_app.view_functions[str(request.endpoint)]
+        view.check()  # by web/access
+        bodies.accept_large()
+    csrf.protect()
 
 
 def asset(filename: str) -> str:

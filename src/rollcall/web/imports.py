@@ -15,7 +15,7 @@ from werkzeug import Response
 from rollcall.api import client
 from rollcall.api.client import transaction
 from rollcall.errors import FieldProblem, ValidationFailed
-from rollcall.infra import deadline, runtime
+from rollcall.infra import bodies, deadline, runtime
 from rollcall.infra.database import own_connection, session
 from rollcall.models.import_run import FILE_NAME_MAX
 from rollcall.services.transfer import imports, runs, uploads
@@ -72,6 +72,7 @@ def import_form() -> Response:
 
 @blueprint.post(_PATH)
 @access.superuser
+@bodies.large
 @deadline.limit(times=TIMES)
 def import_users() -> Response:
     """Check a file, import a checked file, or return its bad rows, depending on the button."""

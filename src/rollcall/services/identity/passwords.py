@@ -18,6 +18,7 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.low_level import Type
 
+from rollcall.errors import RequestTimeout
 from rollcall.services.identity import hash_formats
 from rollcall.services.normalization import nfc
 
@@ -105,13 +106,18 @@ def hash_many(passwords: Sequence[str], *, check: Callable[[], None]) -> list[st
     :param passwords: what to hash.
     :param check: called before every batch; what it raises gives up (a deadline, say) and is passed on.
     :return: the hashes, in the order of the passwords.
+    :raises RequestTimeout: from ``check``; it then says how many passwords were hashed.
     """
     workers = min(_workers(), max(len(passwords), 1))
     hashes: list[str] = []
-    with ThreadPoolExecutor(workers, thread_name_prefix="hash") as pool:
-        for start in range(0, len(passwords), 2 * workers):
-            check()
-            hashes.extend(pool.map(hash_password, passwords[start : start + 2 * workers]))
+    try:
+        with ThreadPoolExecutor(workers, thread_name_prefix="hash") as pool:
+            for start in range(0, len(passwords), 2 * workers):
+                check()
+                hashes.extend(pool.map(hash_password, passwords[start : start + 2 * workers]))
+    except RequestTimeout as timeout:
+        timeout.hashed = len(hashes), len(passwords)
+        raise
     return hashes
 
 

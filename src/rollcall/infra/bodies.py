@@ -1,0 +1,102 @@
+"""How large a request's body may be: small, but for a few routes, and for those only once the caller is known to be allowed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import wraps
+from typing import IO, Any, Final, TypeVar, cast
+
+from flask import Flask, Request, current_app, request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.utils import cached_property
+from werkzeug.wsgi import get_input_stream
+
+from rollcall.infra import runtime
+
+SMALL: Final = 64 * 1024
+_FORM_PARTS: Final = 1000
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def init_app(app: Flask, largest: int) -> None:
+    """Limit the bodies of all routes but those that are :func:`large`.
+
+    :param largest: ROLLCALL_MAX_BODY_BYTES.
+    """
+    app.request_class = _Request
+    app.config.update(
+        MAX_CONTENT_LENGTH=min(SMALL, largest), MAX_FORM_MEMORY_SIZE=min(SMALL, largest), MAX_FORM_PARTS=_FORM_PARTS
+    )
+    app.before_request(_refuse_announced)
+
+
+def large(view: View) -> View:
+    """Accept bodies up to ROLLCALL_MAX_BODY_BYTES.
+
+    Comes after the decorator that checks the caller, so that the bodies of others are refused unread.
+    """
+
+    @wraps(view)
+    def accepting(*args: Any, **kwargs: Any) -> Any:
+        accept_large()
+        return view(*args, **kwargs)
+
+    accepting.takes_large_body = True  # type: ignore[attr-defined]
+    return cast(View, accepting)
+
+
+def takes_large() -> bool:
+    """Whether the route of this request is one of those that are :func:`large`."""
+    return request.endpoint is not None and hasattr(current_app.view_functions[request.endpoint], "takes_large_body")
+
+
+def accept_large() -> None:
+    """Let this request have a large body, as JSON or as a form with a file; fields alone are never many."""
+    if request.mimetype != "application/x-www-form-urlencoded":
+        request.max_content_length = runtime.settings().max_body_bytes
+
+
+def _refuse_announced() -> None:
+    """Refuse a body by its announced length, also on routes that never read it."""
+    length = request.content_length
+    if request.endpoint and length and length > (request.max_content_length or 0) and not takes_large():
+        raise RequestEntityTooLarge
+
+
+class _Request(Request):
+    """Flask's request, whose body is an error when it is too long. Werkzeug cuts one off that does not announce its length."""
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        limit = self.max_content_length
+        if self.content_length is None and limit is not None and self.environ.get("wsgi.input_terminated"):
+            return cast(IO[bytes], _Bounded(self.environ["wsgi.input"], limit))
+        return get_input_stream(self.environ, max_content_length=limit)
+
+
+class _Bounded(io.RawIOBase):
+    """The bytes of a stream that ends by itself.
+
+    :raises RequestEntityTooLarge: from a read beyond the limit.
+    :raises ClientDisconnected: the stream broke off.
+    """
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        self._stream = stream
+        self._left = limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._stream.read(min(len(buffer), self._left + 1))
+        except OSError:  # it broke off, or is not framed as its headers say
+            raise ClientDisconnected from None
+        self._left -= len(data)
+        if self._left < 0:
+            raise RequestEntityTooLarge
+        buffer[: len(data)] = data
+        return len(data)
