@@ -13,6 +13,8 @@ from rollcall.models import User
 NEW = {"username": "new", "email": "new@example.org", "password": PASSWORD, "password_again": PASSWORD}
 SEARCHED = "/dashboard/users?search=ann&is_active=true&sort_by=username&sort_order=asc&size=10"
 
+ALL = "/dashboard/users/matching/deactivate?search=user&sort_by=email&sort_order=asc&size=2"
+
 
 def _breadcrumb(page: Page) -> str:
     return next(page.root.one("nav", aria_label="Breadcrumb").all("a"))["href"]
@@ -61,6 +63,18 @@ def test_so_does_a_new_user(root_browser: Browser) -> None:
     page = root_browser.open(href)
     assert [each["href"] for each in page.root.all("a") if each.text == "Cancel"] == [SEARCHED]
     assert _breadcrumb(root_browser.press(page, "Create the user", **NEW)) == SEARCHED
+
+
+@pytest.mark.parametrize("leave", ["change", "cancel"])
+def test_so_does_a_question_about_all_that_match(root_browser: Browser, make_user: Callable[..., User], leave: str) -> None:
+    for _ in range(3):
+        make_user()
+    searched = "/dashboard/users?search=user&sort_by=email&sort_order=asc&size=2"
+    page = root_browser.open(root_browser.open(searched).root.one("p", class_="all").one("a", data_ask="", href=ALL)["href"])
+    if leave == "change":
+        assert root_browser.press(page, "Deactivate 3 users").address == searched
+    else:
+        assert [link["href"] for link in page.root.all("a") if link.text == "Cancel"] == [searched]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from rollcall.api import paging
 from rollcall.api.parsing import RequestParser
-from rollcall.api.schemas.users import FilterSchema
+from rollcall.api.schemas.users import ListQuerySchema
 from rollcall.errors import FieldProblem, ValidationFailed
 from rollcall.services.users.bulk_changes import SELECTED_AT_MOST, Selection
 from rollcall.web import access
@@ -40,7 +40,9 @@ def asked(whom: str) -> Selection:
     """
     if whom == "selected":
         return given_ids(request.args)
-    return paging.user_filter(RequestParser().parse(FilterSchema(), request, location="query"))
+    # The size of a page selects nobody. It is for the way back to the list as it was.
+    query = RequestParser().parse(ListQuerySchema(exclude=("page", "cursor")), request, location="query")
+    return paging.user_filter(query)
 
 
 def back(whom: str) -> str:

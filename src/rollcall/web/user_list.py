@@ -143,7 +143,7 @@ class UserList:
 
     def change_all(self, deed: str) -> str:
         """The address of the question whether to do something to all that match."""
-        return url_for("web.ask_many", whom="matching", deed=deed, **self._filters)
+        return url_for("web.ask_many", whom="matching", deed=deed, **self._kept)
 
     def heading(self, label: str, column: str) -> Heading:
         """The head of a column, linked to the list in its order, or the other way round if it is in it already."""
@@ -159,13 +159,17 @@ class UserList:
     def _filters(self) -> dict[str, Any]:
         return {name: value for name, value in self.values.items() if name in _FILTERS}
 
+    @property
+    def _kept(self) -> dict[str, Any]:
+        """The parameters without the place in the list."""
+        return {name: value for name, value in self.values.items() if name not in _PLACE}
+
     def _to_cursor(self, name: str) -> str | None:
         return self._href(cursor=self._found[name]) if self._found[name] else None
 
     def _href(self, **changes: Any) -> str:
         """The address of this list with other parameters; unless they say so, from its first page."""
-        kept = {name: value for name, value in self.values.items() if name not in _PLACE}
-        return url_for("web.list_users", **(kept | changes))
+        return url_for("web.list_users", **(self._kept | changes))
 
 
 def _with_id(session: Session, term: str) -> UserRecord | None:
