@@ -226,3 +226,16 @@ def test_changes_of_a_deleted_user_are_still_listed(as_root, ann):
 def test_only_superusers_read_them(as_ann, ann):
     for path in ("/events", f"/users/{ann.id}/changes"):
         assert refused(as_ann.get(path), 403, "authorization_error")
+
+
+@pytest.mark.parametrize(("days", "kept"), [(400, True), (60, False)])
+def test_events_are_kept_as_long_as_the_operator_says(make_app, call_as, root, ann, engine, days, kept):
+    with engine.begin() as connection:
+        connection.execute(text("SELECT security_events_add('2025-12-01 00:00+00')"))
+        connection.execute(
+            text("INSERT INTO security_events (at, type, changes) VALUES ('2025-12-31 23:00+00', 'login_failed', '{}')")
+        )
+    call_as(root, on=make_app(events_days=days)).patch(f"/users/{ann.id}", json={"full_name": "X"})
+    with engine.connect() as connection:
+        types = set(connection.scalars(text("SELECT type FROM security_events")))
+    assert types == ({"user_changed", "login_failed"} if kept else {"user_changed"})
