@@ -2,9 +2,7 @@
 
 from datetime import UTC, datetime
 
-from rollcall.services.identity import passwords
-
 NOON = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
 PASSWORD = "correct-horse-battery"
-# Hashed once: 25 ms for each user of each test would be minutes.
-PASSWORD_HASH = passwords.hash_password(PASSWORD)
+# The same in every process: tests that run side by side have to have the same names.
+PASSWORD_HASH = "$argon2id$v=19$m=19456,t=2,p=1$AOQmTp/tuTKSsfcjSm13dQ$HwrCk9n04QlR14HfiPvOPuxlbYjWJkT458P0a6vbcT0"
