@@ -224,7 +224,8 @@ def _locked(session: Session, user_id: int) -> User:
 
 def _keep_username_valid(user: User, wanted: dict[str, Any]) -> None:
     """A username with an @ is the user's own e-mail address, so it follows a change of that."""
-    if "email" in wanted and "username" not in wanted and user.username == user.email:
+    unchanged = wanted.get("username", user.username) == user.username  # forms send all fields
+    if "email" in wanted and unchanged and user.username == user.email:
         wanted["username"] = wanted["email"]
     if "username" in wanted:
         try:
