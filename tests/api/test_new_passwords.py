@@ -10,9 +10,11 @@ from conftest import Caller
 from facts import PASSWORD, PASSWORD_HASH
 from rollcall.models import User
 
+# Not of a run's own: tests are named by it, alike in all processes.
+ARGON2 = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 NEW = {"email": "maria@acme.example", "username": "maria", "full_name": "Maria Rossi"}
 REFUSED = [
-    (PASSWORD_HASH, "is_hash"),
+    (ARGON2, "is_hash"),
     ("$2y$10$TacH2YZplhIKjhLiOjoTpeaGviaWm2TF/Rm/OCKoENj/cdCONjv1q", "is_hash"),
     ("5f4dcc3b5aa765d61d8327deb882cf99", "is_hash"),
     ("pbkdf2_sha256$1000000$salt$" + "b" * 130, "is_hash"),  # longer than a password may be
@@ -25,7 +27,7 @@ REFUSED = [
 
 
 def refusal(reply: Any) -> tuple[int, list[tuple[str, str]]]:
-    assert PASSWORD_HASH not in reply.text
+    assert ARGON2 not in reply.text
     return reply.status_code, [(each["field"], each["type"]) for each in reply.json.get("details", [])]
 
 
@@ -37,7 +39,7 @@ def test_a_new_user_has_no_such_password(as_root: Caller, nobody: Caller, passwo
     assert refusal(as_root.post("/users/bulk", json=[NEW, row])) == (422, [("body.1.password", code)])
 
 
-@pytest.mark.parametrize(("password", "code"), [(PASSWORD_HASH, "is_hash"), ("Ann-2024!", "too_personal")])
+@pytest.mark.parametrize(("password", "code"), [(ARGON2, "is_hash"), ("Ann-2024!", "too_personal")])
 def test_nor_is_one_changed_to_it(as_root: Caller, as_ann: Caller, ann: User, password: str, code: str) -> None:
     assert refusal(as_root.patch(f"/users/{ann.id}", json={"password": password})) == (422, [("body.password", code)])
     own = {"password": password, "current_password": PASSWORD}
