@@ -26,7 +26,7 @@ from rollcall.errors import (
 )
 from rollcall.infra import reading
 from rollcall.models import RECORD, User, UserRecord
-from rollcall.services.identity import accounts, passwords
+from rollcall.services.identity import accounts, attempts, passwords
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.normalization import is_storable
 from rollcall.services.users import history
@@ -159,6 +159,8 @@ def change_user(session: Session, user_id: int, changes: Mapping[str, Any], by: 
         setattr(user, field, value)
     user.updated_at = now
     _flush(session)
+    if "password_hash" in changed:
+        attempts.forget(session, user_id)
     if "password_hash" in changed or changed.get("is_active") is False:
         accounts.end_sessions(session, user_id, keep=by.session_id if own and by and user.is_active else None)
     return user
