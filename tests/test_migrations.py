@@ -192,3 +192,22 @@ def test_triggers_run_with_their_owners_rights_and_search_path(empty):
     functions = fetch("SELECT prosecdef, proconfig FROM pg_proc WHERE proname LIKE 'user_tally_%'")
     assert len(functions) == 8
     assert set(map(str, functions)) == {"(True, ['search_path=public, pg_temp'])"}
+
+
+def test_networks_of_the_sessions_so_far_are_known_ones(empty):
+    """Else a stranger could lock everybody out on the day of the upgrade."""
+    flask_migrate.upgrade(revision="0012")
+    with db.engine.begin() as connection:
+        connection.execute(text("INSERT INTO users (email, username) VALUES ('ann@example.org', 'ann')"))
+        connection.execute(
+            text("""
+            INSERT INTO sessions (token_hash, user_id, expires_at, created_at, address)
+            SELECT sha256(convert_to(n::text, 'UTF8')), id, now(), now() - age * interval '1 day', address::inet
+            FROM users, (VALUES (1, 1, '203.0.113.5'), (2, 3, '203.0.113.5'), (3, 5, '2001:db8::5'), (4, 5, '2001:db8::6'),
+                                (5, 31, '203.0.113.6'), (6, 1, NULL)) AS given (n, age, address)
+        """)
+        )
+    flask_migrate.upgrade()
+    found = fetch("SELECT network::text, round(extract(epoch FROM now() - seen_at) / 86400)::int FROM login_networks ORDER BY 1")
+    assert found == [("2001:db8::/64", 5), ("203.0.113.5/32", 1)]
+    assert fetch("SELECT relpersistence::text FROM pg_class WHERE relname = 'login_failures'") == [("u",)]

@@ -164,6 +164,12 @@ def test_a_day_without_failures_begins_the_row_anew(try_log_in, ann, clock, fail
     assert try_log_in("ann", PASSWORD).status_code == 200
 
 
+def test_new_password_begins_the_row_anew(try_log_in, ann, as_root, fail_from_everywhere):
+    fail_from_everywhere(100)
+    assert as_root.patch(f"/users/{ann.id}", json={"password": "another-passphrase"}).status_code == 200
+    assert try_log_in("ann", "another-passphrase").status_code == 200
+
+
 def test_refused_tries_do_not_fill_the_row(try_log_in, ann):
     """Else one stranger could fill it from a single network."""
     assert Counter(statuses(try_log_in(address="192.0.2.1") for _ in range(110))) == {401: 10, 429: 100}

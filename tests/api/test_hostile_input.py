@@ -13,7 +13,7 @@ from rollcall.models import User
 
 GOOD = {"email": "bob@example.org", "username": "bob", "password": "a-fine-passphrase"}
 JSON = {"Content-Type": "application/json"}
-DEEP = b"[" * 100_000
+DEEP = b"[" * 30_000
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ BODIES = [
         '{"username": "bob"}'.encode("utf-16"),
         b"\x00",
         DEEP,
-        DEEP + b"]" * 100_000,
-        b'{"a":' * 100_000,
+        DEEP + b"]" * 30_000,
+        b'{"a":' * 12_000,
         b'{"username": NaN}',
         b'{"username": Infinity}',
         b'{"username": -Infinity}',
@@ -170,7 +170,7 @@ def test_nul_and_lone_surrogates_are_422(as_root, written, field, evil):
     assert written() == 0
 
 
-@pytest.mark.parametrize("evil", ["\0", "\ud800", "x" * 1_000_000, "' OR 1=1 --", "%", "_"], ids=lambda text: ascii(text[:9]))
+@pytest.mark.parametrize("evil", ["\0", "\ud800", "x" * 60_000, "' OR 1=1 --", "%", "_"], ids=lambda text: ascii(text[:9]))
 @pytest.mark.parametrize("field", ["username", "password"])
 def test_log_in_with_what_nobody_can_have_is_refused_like_any_other(nobody, ann, field, evil):
     answer = nobody.post("/auth/login", json={"username": "ann", "password": "wrong", field: evil})

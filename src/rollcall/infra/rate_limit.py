@@ -1,6 +1,7 @@
 """Rate limits (Flask-Limiter): in Redis where a URL is set, so that workers and machines share them, else in memory.
 
-A Redis that is away is replaced by counting in memory, at normal speed, until it is back: failing open, but not wide.
+While Redis is unavailable, each worker counts in memory, at normal speed. Failed log-ins are counted in the database instead
+(``services/identity/attempts``); this module only tells clients of them.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def _switched_off() -> bool:
 def per_caller(limit: str) -> RouteLimit:
     """Limit a route for each account, superusers to ``SUPERUSER_LIMIT``.
 
-    Comes after the decorator that knows who asks, and before the one that knows whether they may: refusals count, too.
+    Comes after the decorator that identifies the caller and before the one that checks permissions, so that refusals count.
     """
     return limiter.limit(lambda: SUPERUSER_LIMIT if g.identity.user.is_superuser else limit)
 

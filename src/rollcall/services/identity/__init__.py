@@ -1,6 +1,7 @@
 """Identity: proving who somebody is.
 
-Owns passwords (hashing, imported hash formats, the list of common passwords), log-in, sessions and the device that
-a session was opened from. Knows the tables ``users`` and ``sessions``, and no rule about who may change whom: that
-is the wing ``users``. Nothing in here logs a password, a hash or a token, puts one into an exception, or commits.
+Owns passwords (hashing, imported hash formats, the list of common passwords), log-in and its failures, sessions and the
+device that a session was opened from. Knows the tables ``users``, ``sessions``, ``login_failures`` and ``login_networks``,
+and no rule about who may change whom: that is the wing ``users``. Nothing in here logs a password, a hash or a token, puts
+one into an exception, or commits.
 """

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, delete, select, text
 from sqlalchemy.orm import Session
 
 from rollcall.errors import TooManyFailures
 from rollcall.infra import reading
-from rollcall.models import LoginNetwork, User
+from rollcall.models import LoginFailures, LoginNetwork, User
 from rollcall.services import normalization
 from rollcall.services.identity import accounts
 
@@ -31,7 +31,10 @@ PER_WINDOW: Final = 10
 WINDOW: Final = timedelta(minutes=5)
 IN_A_ROW: Final = 100
 IN_A_ROW_LAPSES: Final = timedelta(days=1)
-"""How long after the last failure the count of an account begins anew, so that nobody is locked out for good."""
+"""How long after the last failure the count of an account begins anew, so that nobody is locked out for good.
+
+It also begins anew when the password is replaced: an administrator can let a user in.
+"""
 KNOWN_FOR: Final = timedelta(days=30)
 _SEEN_WITHIN: Final = timedelta(days=1)
 """How exactly it is kept when a network was seen last, so that most log-ins have nothing to remember."""
@@ -213,6 +216,12 @@ def remember(session: Session, account: Account, now: datetime) -> None:
     forgotten = now - KNOWN_FOR - _SEEN_WITHIN
     values = {"user_id": account.user_id, "network": account.network, "now": now, "forgotten": forgotten}
     session.execute(_REMEMBER, values)
+
+
+def forget(session: Session, user_id: int) -> None:
+    """Begin the row of failures of a user anew, whose password somebody has replaced. The caller commits."""
+    key = _keys(Account(user_id, f"user {user_id}", None))["account"]
+    session.execute(delete(LoginFailures).where(LoginFailures.key == key))
 
 
 def _counted_by(attempt: Attempt, also: Iterable[str] = ()) -> dict[str, bytes]:
