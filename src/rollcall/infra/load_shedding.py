@@ -111,7 +111,7 @@ def shed() -> None:
                 break
             _times[_LAST_SHED] = now
             throttled_log.warn(
-                log, "load shedding", "every worker is busy and this one waits for PostgreSQL: new requests get 503"
+                log, "load shedding", "all workers are busy and this one waits for PostgreSQL: new requests get 503"
             )
             threading.Thread(target=_answer, args=(client,), daemon=True).start()
 

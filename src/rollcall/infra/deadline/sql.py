@@ -122,12 +122,9 @@ def _ready(interests: list[tuple[int, int]], until: float | None) -> bool:
 
 
 def _ready_at_last(connection: Any, state: int, started: float, until: float | None) -> bool:
-    """As :func:`_ready`, and a long wait is no idle one.
+    """As :func:`_ready`; during a long wait, also check that the server still answers, and shed load.
 
-    It looks from time to time whether the server answers at all, and turns newcomers away while no worker is free to
-    serve them (infra/load_shedding).
-
-    :raises NoAnswer: the server has fallen silent.
+    :raises NoAnswer: the server does not answer.
     """
     interests = [_interest(connection, state)]
     look = pause = started + load_shedding.PATIENCE
