@@ -54,7 +54,7 @@ except OSError as error:
 from prometheus_client import multiprocess  # noqa: E402
 
 from rollcall.errors import UnsuitableDatabase  # noqa: E402
-from rollcall.infra import crowd, database, deadline, logs  # noqa: E402
+from rollcall.infra import database, deadline, load_shedding, logs  # noqa: E402
 from rollcall.infra.deadline.client import bound_listener  # noqa: E402
 from rollcall.infra.worker import WORKER_GRACE, DeadlineWorker, refuse_newcomers  # noqa: E402
 
@@ -126,7 +126,7 @@ def when_ready(server: Any) -> None:
 
 
 def pre_fork(_server: Any, worker: Any) -> None:
-    worker.place = crowd.reserve()
+    worker.slot = load_shedding.reserve_slot()
 
 
 def post_worker_init(worker: Any) -> None:
@@ -138,8 +138,8 @@ def post_worker_init(worker: Any) -> None:
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Forget a worker: its gauges, and its place among the others."""
-    crowd.release(getattr(worker, "place", None))
+    """Forget a worker: its gauges and its slot."""
+    load_shedding.release_slot(getattr(worker, "slot", None))
     if _folder:
         multiprocess.mark_process_dead(worker.pid)
 

@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 import servers
 from facts import NOON, PASSWORD_HASH
 from rollcall.app import create_app
-from rollcall.infra import breaker, seldom
+from rollcall.infra import breaker, throttled_log
 from rollcall.models import User, UserRecord, UserSession
 from rollcall.services.identity import accounts
 from rollcall.services.identity.accounts import Identity
@@ -59,8 +59,8 @@ class Clock:
 @pytest.fixture(autouse=True)
 def no_memory_of_faults() -> None:
     """What this process has logged lately, and whether the database was silent, is of the test before."""
-    seldom.reset()
-    breaker.answered()
+    throttled_log.reset()
+    breaker.record_answer()
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ def test_silent_host_is_passed_over(environment, make_gate, url_through):
             assert call(service.url, "GET", "/health/ready").status_code == 200, service.log.read_text()
 
 
+@pytest.mark.heavy
 def test_commands_pass_over_a_silent_host_and_end_without_any(run_flask, make_gate, url_through):
     silent, good = make_gate(), make_gate()
     with silent.silent():
@@ -95,6 +96,7 @@ def standby(shared_app, engine) -> Iterator[Gate]:
         shutil.rmtree(home)
 
 
+@pytest.mark.heavy
 def test_role_that_target_session_attrs_asks_for_is_found(environment, make_gate, url_through, standby, run_flask):
     primary = make_gate()
     both = url_through(standby, primary)

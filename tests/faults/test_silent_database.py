@@ -52,7 +52,7 @@ def test_liveness_is_answered_while_every_worker_waits_for_a_lock(environment, e
             assert not waiting
         assert [reply.status_code for reply in waiting] == [200] * workers
         assert ask("/api/v1/users").status_code == 200
-        assert 1 <= service.log.read_text().count("newcomers are answered 503") <= workers
+        assert 1 <= service.log.read_text().count("new requests get 503") <= workers
 
 
 def test_worker_that_is_free_is_not_passed_over(environment, engine, root):
@@ -64,7 +64,7 @@ def test_worker_that_is_free_is_not_passed_over(environment, engine, root):
         with in_background([lambda: ask("/api/v1/dashboard/stats")]), locked(engine, "user_tally_deltas"):
             wait_until_blocked(engine)
             assert {ask("/api/v1/auth/me").status_code for _ in range(20)} == {200}
-        assert "newcomers" not in service.log.read_text()
+        assert "new requests get 503" not in service.log.read_text()
 
 
 def test_requests_do_not_queue_up_for_a_silent_server_and_it_heals(environment, make_gate, url_through):

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from rollcall import errors
 from rollcall.api import log_ins
 from rollcall.errors import FieldProblem
-from rollcall.infra import causes, deadline, metrics, request_id, seldom
+from rollcall.infra import causes, deadline, metrics, request_id, throttled_log
 from rollcall.infra.deadline import TimedOut
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def init_app(app: Flask, render_page: Renderer, wants_page: Callable[[], bool]) 
             log.error("unexpected error", exc_info=error)
         if isinstance(error, errors.DatabaseUnavailable):
             cause = causes.logged(error)
-            seldom.warn(log, f"503 {cause}", "answered 503: %s", cause)
+            throttled_log.warn(log, f"503 {cause}", "answered 503: %s", cause)
         if answer.status == 429:
             metrics.REFUSALS.labels(metrics.route()).inc()
             log_ins.note_refusal()

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from rollcall import errors
-from rollcall.infra import causes, deadline, runtime, server
+from rollcall.infra import causes, deadline, runtime, server_probe
 from rollcall.infra.embedded import EmbeddedError
 from rollcall.services.events import unit
 from rollcall.services.events.origin import OPERATOR
@@ -129,7 +129,7 @@ class _Waits:
                 self._wait_a_while(connection, state, until if connecting else None)
             except KeyboardInterrupt:
                 # To cancel, libpq asks the server, and would wait for it as long as it is silent.
-                if connecting or not server.answers(connection):
+                if connecting or not server_probe.answers(connection):
                     raise
                 self._interrupted = True
                 connection.cancel()
@@ -146,10 +146,10 @@ class _Waits:
         """
         reading = [connection] if state == extensions.POLL_READ else []
         writing = [connection] if state == extensions.POLL_WRITE else []
-        seconds = server.LOOK_EVERY if until is None else max(0.0, until - time.monotonic())
+        seconds = server_probe.LOOK_EVERY if until is None else max(0.0, until - time.monotonic())
         if any(select.select(reading, writing, [], seconds)):
             return
-        if until is not None or not server.answers(connection):
+        if until is not None or not server_probe.answers(connection):
             raise deadline.NoAnswer("PostgreSQL did not answer in time")
 
     def _end(self) -> None:

@@ -1,8 +1,8 @@
-"""The circuit breaker of the database: a server that stays silent holds few requests, not all.
+"""A circuit breaker for PostgreSQL, shared by the workers: a server that does not answer delays few requests, not all.
 
-Each wait for a silent server takes a worker a second and a half. After three in a row, in whichever worker, requests that
-need a wait are answered 503 at once, except for one every two seconds, which tries. The workers share the breaker's state.
-A server that refuses connections costs no time and leaves the breaker closed.
+Each timeout holds a worker for a second and a half. After three in a row, in any worker, requests that would have to wait
+get 503 at once; every two seconds one request probes. A server that refuses connections costs no time, and keeps the breaker
+closed.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from typing import Final
 
 from rollcall.errors import DatabaseUnavailable
 
-_THRESHOLD: Final = 3  # waits in vain, without an answer in between
-_PAUSE: Final = 2.0  # seconds between two tries; also the longest that a try may take
+_THRESHOLD: Final = 3  # timeouts without an answer in between
+_PAUSE: Final = 2.0  # seconds between two probes, and the longest that one may take
 
-# Made before the first fork. Two workers may both try in the same moment, which does no harm.
+# Made before the first fork. Two workers may probe at the same moment, which does no harm.
 _shared = memoryview(mmap.mmap(-1, 2 * 8)).cast("d")
-_WAITS, _OPEN_UNTIL = 0, 1
+_TIMEOUTS, _OPEN_UNTIL = 0, 1
 
 
-def before_wait() -> None:
-    """Goes before each wait that a server answers at once if it works: a connection, a ping.
+def check() -> None:
+    """Call before each operation that a working server answers at once: a connection, a ping.
 
     :raises DatabaseUnavailable: the breaker is open.
     """
-    if _shared[_WAITS] < _THRESHOLD:
+    if _shared[_TIMEOUTS] < _THRESHOLD:
         return
     now = time.monotonic()
     if now < _shared[_OPEN_UNTIL]:
         raise DatabaseUnavailable("paused")
-    _shared[_OPEN_UNTIL] = now + _PAUSE  # the others go on without; this one tries
+    _shared[_OPEN_UNTIL] = now + _PAUSE  # this request probes, the others do not
 
 
-def waited_in_vain() -> None:
-    _shared[_WAITS] += 1
-    if _shared[_WAITS] >= _THRESHOLD:
+def record_timeout() -> None:
+    _shared[_TIMEOUTS] += 1
+    if _shared[_TIMEOUTS] >= _THRESHOLD:
         _shared[_OPEN_UNTIL] = time.monotonic() + _PAUSE
 
 
-def answered() -> None:
-    if _shared[_WAITS]:
-        _shared[_WAITS] = 0
+def record_answer() -> None:
+    if _shared[_TIMEOUTS]:
+        _shared[_TIMEOUTS] = 0

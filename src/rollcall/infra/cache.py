@@ -24,7 +24,7 @@ from flask_caching import Cache
 from flask_caching.backends import FileSystemCache
 from redis.exceptions import RedisError
 
-from rollcall.infra import deadline, metrics, redis_options, seldom, state
+from rollcall.infra import deadline, metrics, redis_options, state, throttled_log
 from rollcall.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class _Breaker:
                 self._closed_until = time.monotonic() + RETRY_AFTER
             metrics.CACHE_FAILURES.inc()
             what = getattr(error, "strerror", None) or type(error).__name__
-            seldom.warn(log, "cache", "the cache's store is unavailable: %s", what)
+            throttled_log.warn(log, "cache", "the cache's store is unavailable: %s", what)
             return otherwise
 
 

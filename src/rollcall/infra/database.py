@@ -142,15 +142,15 @@ def _watched_by_breaker() -> Iterator[None]:
 
     :raises DatabaseUnavailable: it did not, several times.
     """
-    breaker.before_wait()
+    breaker.check()
     try:
         yield
     except psycopg2.Error as error:
         # Where the request's own limit ended the wait, it tells nothing of the server.
         if deadline.remaining() != 0.0:
-            (breaker.waited_in_vain if causes.reason(error) == causes.SILENT else breaker.answered)()
+            (breaker.record_timeout if causes.reason(error) == causes.SILENT else breaker.record_answer)()
         raise
-    breaker.answered()
+    breaker.record_answer()
 
 
 def _guard(engine: Engine) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from prometheus_client import values
 from prometheus_client.mmap_dict import MmapedDict
 
-from rollcall.infra import seldom, state
+from rollcall.infra import state, throttled_log
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class MetricsFile(MmapedDict):
         capacity = 2 * self._capacity
         try:
             if self._f is not None:
-                os.posix_fallocate(self._f.fileno(), 0, capacity)
+                _reserve(self._f.fileno(), capacity)
                 self._m = mmap.mmap(self._f.fileno(), capacity)
         except OSError as error:
             _warn(error)
@@ -79,12 +79,19 @@ def _allocate(filename: str) -> None:
     state.make_private(Path(filename).parent)  # it may have been deleted while the service runs
     descriptor = os.open(filename, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        os.posix_fallocate(descriptor, 0, max(_INITIAL_SIZE, os.fstat(descriptor).st_size))
+        _reserve(descriptor, max(_INITIAL_SIZE, os.fstat(descriptor).st_size))
     finally:
         os.close(descriptor)
 
 
+def _reserve(descriptor: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:  # macOS: as prometheus_client does it
+        os.ftruncate(descriptor, size)
+
+
 def _warn(error: OSError) -> None:
-    seldom.warn(
+    throttled_log.warn(
         log, "metrics", "metrics cannot be written to ROLLCALL_HOME (%s): this worker keeps its own in memory", error.strerror
     )

@@ -16,7 +16,7 @@ from typing import Any
 from gunicorn import glogging
 from gunicorn.workers.sync import SyncWorker
 
-from rollcall.infra import crowd, refusals
+from rollcall.infra import load_shedding, refusals
 from rollcall.infra.deadline.client import ClientSocket, bound_listener
 
 # Seconds past a request's deadline after which gunicorn gives its worker up: sending the answer takes part of it.
@@ -45,7 +45,7 @@ def refuse_newcomers(server: Any) -> None:
     """
     if server.reexec_pid or server.master_pid or server.systemd:
         return  # another master serves the same sockets
-    crowd.stop()
+    load_shedding.start_draining()
     if not sys.platform.startswith("linux"):
         return
     program = b"".join(struct.pack("HBBI", *step) for step in _NO_NEWCOMERS)
@@ -62,9 +62,9 @@ class DeadlineWorker(SyncWorker):
 
     def run(self) -> None:
         if not self.cfg.is_ssl:
-            crowd.enter(getattr(self, "place", None), self.sockets)
+            load_shedding.register_worker(getattr(self, "slot", None), self.sockets)
         super().run()
-        if crowd.is_stopping():
+        if load_shedding.is_draining():
             self._serve_the_last()
 
     def _serve_the_last(self) -> None:
@@ -82,11 +82,11 @@ class DeadlineWorker(SyncWorker):
         family = listener.FAMILY
         if family == socket.AF_UNIX:
             bound_listener(client)  # these inherit nothing
-        crowd.begin()
+        load_shedding.request_started()
         try:
             super().handle(listener, ClientSocket(client, family, self._extend), addr)
         finally:
-            crowd.end()
+            load_shedding.request_finished()
 
     def handle_request(self, listener: Any, req: Any, client: Any, addr: Any) -> None:
         if isinstance(client, ClientSocket):  # over TLS it is wrapped into another kind: only the alarm helps there

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from rollcall.errors import DatabaseUnavailable
-from rollcall.infra import causes, deadline, probes, seldom
+from rollcall.infra import causes, deadline, probes, throttled_log
 from rollcall.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,6 @@ def _run(name: str, probe: Callable[[], None], answers: SimpleQueue[tuple[str, f
     except Exception as failure:  # noqa: BLE001  (whatever it is, the dependency does not work)
         # The text of a driver's exception names hosts and users, so it is neither logged nor returned.
         cause = causes.logged(failure) if isinstance(failure, DatabaseUnavailable) else type(failure).__name__
-        seldom.warn(log, f"health {name} {cause}", "health check %s failed: %s", name, cause)
+        throttled_log.warn(log, f"health {name} {cause}", "health check %s failed: %s", name, cause)
         error = "not reachable"
     answers.put((name, time.monotonic() - started, error))

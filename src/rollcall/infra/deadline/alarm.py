@@ -34,11 +34,11 @@ _CLOSED_PACKAGES = frozenset({
     "threading", "weakref",
 })  # fmt: skip
 _CLOSED_MODULES = frozenset({
-    "rollcall.infra.breaker", "rollcall.infra.causes", "rollcall.infra.crowd", "rollcall.infra.database",
+    "rollcall.infra.breaker", "rollcall.infra.causes", "rollcall.infra.load_shedding", "rollcall.infra.database",
     "rollcall.infra.deadline.alarm", "rollcall.infra.deadline.budget", "rollcall.infra.deadline.cancel",
     "rollcall.infra.deadline.client", "rollcall.infra.deadline.connecting", "rollcall.infra.deadline.sql",
-    "rollcall.infra.hosts", "rollcall.infra.metrics_file", "rollcall.infra.reading", "rollcall.infra.seldom",
-    "rollcall.infra.server",
+    "rollcall.infra.hosts", "rollcall.infra.metrics_file", "rollcall.infra.reading", "rollcall.infra.throttled_log",
+    "rollcall.infra.server_probe",
 })  # fmt: skip
 _CLOSED_FUNCTIONS = frozenset({"__enter__", "__exit__", "__del__"})
 

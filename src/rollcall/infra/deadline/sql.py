@@ -24,7 +24,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util.queue import Queue
 
 from rollcall.errors import DatabaseUnavailable
-from rollcall.infra import breaker, causes, crowd, server
+from rollcall.infra import breaker, causes, load_shedding, server_probe
 from rollcall.infra.deadline import budget as deadline
 from rollcall.infra.deadline import connecting
 from rollcall.infra.deadline.budget import Budget, Cut, Stage
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 # Seconds.
 CONNECT_LIMIT = 1.5  # a server that does not let us in by then is away: 503, not 504
 BEGIN_LIMIT = 1.5  # likewise one that does not even answer BEGIN, which takes no time and no locks
-ANSWER_LIMIT = 1.0  # for a server to show that it answers, while a statement runs for longer than crowd.PATIENCE
+ANSWER_LIMIT = 1.0  # for a server to show that it answers, while a statement runs for longer than load_shedding.PATIENCE
 CANCEL_GRACE = 0.12  # for the server to confirm a cancel
 CLEANUP_LIMIT = 0.08  # for ROLLBACK when the budget is used up already
 
@@ -122,26 +122,23 @@ def _ready(interests: list[tuple[int, int]], until: float | None) -> bool:
 
 
 def _ready_at_last(connection: Any, state: int, started: float, until: float | None) -> bool:
-    """As :func:`_ready`, and a long wait is no idle one.
+    """As :func:`_ready`; during a long wait, also check that the server still answers, and shed load.
 
-    It looks from time to time whether the server answers at all, and turns newcomers away while no worker is free to
-    serve them (infra/crowd).
-
-    :raises NoAnswer: the server has fallen silent.
+    :raises NoAnswer: the server does not answer.
     """
     interests = [_interest(connection, state)]
-    look = pause = started + crowd.PATIENCE
+    look = pause = started + load_shedding.PATIENCE
     while until is None or pause < until:
         if _ready(interests, pause):
             return True
         now = time.monotonic()
         if now >= look and (until is None or now + ANSWER_LIMIT < until):
-            if not server.answers(connection, ANSWER_LIMIT):
-                breaker.waited_in_vain()
+            if not server_probe.answers(connection, ANSWER_LIMIT):
+                breaker.record_timeout()
                 raise NoAnswer("PostgreSQL did not answer in time")
-            look = now + server.LOOK_EVERY
-        crowd.turn_away()
-        pause = now + crowd.TICK
+            look = now + server_probe.LOOK_EVERY
+        load_shedding.shed()
+        pause = now + load_shedding.TICK
     return _ready(interests, until)
 
 

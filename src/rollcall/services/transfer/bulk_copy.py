@@ -16,7 +16,7 @@ from psycopg2 import extensions
 from sqlalchemy import Connection, text
 
 from rollcall.errors import DatabaseUnavailable
-from rollcall.infra import causes, server
+from rollcall.infra import causes, server_probe
 
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -33,7 +33,7 @@ def copy(connection: Connection, target: str, lines: str) -> None:
     extensions.set_wait_callback(None)
     try:
         driver: Any = connection.connection.driver_connection
-        with driver.cursor() as cursor, server.watched(driver):
+        with driver.cursor() as cursor, server_probe.watched(driver):
             cursor.copy_expert(f"COPY {target} FROM STDIN", io.StringIO(lines), size=1 << 16)
     except psycopg2.OperationalError as error:
         raise DatabaseUnavailable(causes.reason(error)) from error

@@ -25,13 +25,9 @@ from rollcall.errors import (
 )
 from rollcall.infra import reading
 from rollcall.models import RECORD, User, UserRecord
-<<<<<<< HEAD
 from rollcall.services.events import recording
 from rollcall.services.events.kinds import Kind
-from rollcall.services.identity import accounts, passwords, rights
-=======
-from rollcall.services.identity import accounts, attempts, passwords
->>>>>>> limits
+from rollcall.services.identity import accounts, attempts, passwords, rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.normalization import is_storable
 from rollcall.services.users import conflicts, guards
@@ -171,21 +167,15 @@ def change_user(
     recording.record_change(session, now, user, recording.described(user, changed), by=by.user if by else None)
     for field, value in changed.items():
         setattr(user, field, value)
-<<<<<<< HEAD
     user.updated_at = max(now, user.updated_at + _TICK)
     try:
         _flush(session)
     except NamesTaken as taken:
         names = {field: changed[field] for field in NAMES if field in changed}
         raise conflicts.with_all_names(session, taken, names, user_id) from None
-    if "password_hash" in changed or changed.get("is_active") is False or (own and "email" in changed):
-=======
-    user.updated_at = now
-    _flush(session)
     if "password_hash" in changed:
         attempts.forget(session, user_id)
-    if "password_hash" in changed or changed.get("is_active") is False:
->>>>>>> limits
+    if "password_hash" in changed or changed.get("is_active") is False or (own and "email" in changed):
         accounts.end_sessions(session, user_id, keep=by.session_id if own and by and user.is_active else None)
     return user
 
