@@ -8,9 +8,9 @@ stay as they were, without being unique.
 The indexes on the e-mail address are built beside the old ones. A longer username is another type of its column, which PostgreSQL
 refuses while a generated column reads it, and for which it builds the indexes on it anew behind a lock. So ``search_text`` is
 kept by a trigger from here on; the indexes on usernames are dropped and built again beside the traffic, all but the unique one.
-That one is small: the lock lasted 0.8 s with 230,000 users on a busy machine with two cores. Until the others are built,
-searches and lists by username read the table. A prepared statement does not survive the new type, so sessions of the service that are older than it are ended
-while they are idle; their pools open new ones.
+That one is small: the lock lasted 0.8 s with 230,000 users on a busy machine with two cores. Until the others are built, searches
+and lists by username read the table. A prepared statement does not survive the new type, so sessions of the service that are
+older than it are ended while they are idle; their pools open new ones.
 """
 
 import time
