@@ -32,13 +32,13 @@ def _log_in(username: str, password: str, replaces: str | None) -> str:
     if not runtime.settings().rate_limit_enabled:
         with transaction() as work:
             token = accounts.log_in(work, username, password, device=device, now=now, lifetime=lifetime())
-            accounts.end_token(work, replaces)
+            accounts.end_token(work, replaces, now)
         return token
     account, user = attempts.find_account(session(), username, device.network, now)
     attempt = _count(account)
     with transaction() as work:
         token = accounts.open_session(work, user, password, device=device, now=now, lifetime=lifetime())
-        accounts.end_token(work, replaces)
+        accounts.end_token(work, replaces, now)
         attempts.remember(work, account, now)
     attempts.take_back(session(), attempt, passed=True)
     rate_limit.tell(attempts.PER_WINDOW, attempt.remaining + 1, attempt.resets_at)

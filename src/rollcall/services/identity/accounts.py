@@ -153,10 +153,16 @@ def end_session(session: Session, user_id: int, session_id: int, now: datetime) 
     record(session, Kind.SESSION_ENDED, now, Actor(user_id, ended.username), {"sessions": 1})
 
 
-def end_token(session: Session, token: str | None) -> None:
-    """End the session of a token, if there is one. The caller commits."""
-    if token is not None:
-        session.execute(delete(UserSession).where(UserSession.token_hash == _digest(token)))
+def end_token(session: Session, token: str | None, now: datetime) -> None:
+    """End the session of a token, if there is one, and record it. The caller commits."""
+    if token is None:
+        return
+    theirs = (UserSession.token_hash == _digest(token), User.id == UserSession.user_id)
+    ended = session.execute(
+        delete(UserSession).where(*theirs).returning(User.id, User.username).execution_options(synchronize_session=False)
+    ).one_or_none()
+    if ended is not None:
+        record(session, Kind.SESSION_ENDED, now, Actor(ended.id, ended.username), {"sessions": 1})
 
 
 def end_other_sessions(session: Session, user: Person, now: datetime, *, keep: int | None = None) -> None:
