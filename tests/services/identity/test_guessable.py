@@ -101,7 +101,7 @@ def test_the_list_itself_is_refused() -> None:
 UNCOMMON = st.sampled_from(["otter", "granite", "lark", "velvet", "walrus", "teapot", "lantern", "meadow", "gravel", "pickle"])
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(UNCOMMON, min_size=2, max_size=6, unique=True), st.sampled_from([" ", "-", "."]), st.integers(0, 999_999))
 def test_passphrases_are_never_refused(words: list[str], between: str, number: int) -> None:
     password = f"{between.join(words)}{between}{number}"

@@ -117,13 +117,13 @@ WORDS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHäöüéß'", min_size=2, max
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.lists(WORDS, min_size=2, max_size=8), st.sampled_from(" -_.,+!/&"), st.text("0123456789!?$%#", max_size=6))
 def test_no_passphrase_is_taken_for_a_hash(words: list[str], between: str, end: str) -> None:
     assert not is_password_hash(between.join(words) + end)
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=8, max_size=31))
 def test_no_random_password_of_a_generator_is_taken_for_a_hash(password: str) -> None:
     named = (

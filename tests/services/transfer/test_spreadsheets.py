@@ -38,13 +38,13 @@ def test_a_formula_is_guarded_wherever_a_cell_may_begin(text: str, cell: str) ->
     assert unguarded(cell) == text
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=1_000, deadline=None)
 @given(TEXT)
 def test_an_import_takes_off_exactly_what_an_export_puts_on(text: str) -> None:
     assert unguarded(guarded(text)) == text
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.lists(TEXT, min_size=1, max_size=4), st.sampled_from([",", ";", "\t"]), st.sampled_from([",", ";", "\t"]))
 def test_no_separator_makes_a_formula(cells: list[str], written: str, read: str) -> None:
     line = write_cells([["name", *cells]], written)
@@ -56,7 +56,7 @@ def test_a_cell_with_another_separator_is_quoted() -> None:
     assert write_cells([["x;y", "z"], ["x", "y z"]]) == '"x;y","z"\r\nx,y z\r\n'
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(TEXT, st.booleans())
 def test_a_file_that_was_exported_is_imported_as_it_was(name: str, mark: bool) -> None:
     name = name.strip()
