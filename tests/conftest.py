@@ -24,6 +24,7 @@ from rollcall.infra import breaker, throttled_log
 from rollcall.models import User, UserRecord, UserSession
 from rollcall.services.identity import accounts
 from rollcall.services.identity.accounts import Identity
+from rollcall.services.statistics import tally
 from rollcall.settings import Settings
 
 # Only the partitions that have rows: to truncate all of them would take longer than most tests.
@@ -58,9 +59,10 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def no_memory_of_faults() -> None:
-    """What this process has logged lately, and whether the database was silent, is of the test before."""
+    """Forget what the previous test has logged, found silent, or left to be merged."""
     throttled_log.reset()
     breaker.record_answer()
+    tally._Noted.many = False
 
 
 @pytest.fixture(scope="session")
