@@ -179,7 +179,7 @@ def test_the_list_offers_all_that_match_where_they_are_more_than_the_page(
     page = root_browser.press(ask, "Deactivate 2 users")
     assert page.toast == "2 users are deactivated."  # without an undo
     assert "Undo" not in [button.text for button in page.root.all("button")]
-    assert page.address == "/dashboard/users?search=zed&is_superuser=false&sort_by=email&sort_order=asc"
+    assert page.address == "/dashboard/users?search=zed&size=2&is_superuser=false&sort_by=email&sort_order=asc"
     assert _active(session) == ["root", "zed0"]
 
 
