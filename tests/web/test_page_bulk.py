@@ -203,7 +203,7 @@ def test_others_than_were_confirmed_are_asked_about_anew(
     as_root.patch(f"/users/{people[1].id}", json={"is_active": False})
     page = root_browser.press(ask, ask.heading.removesuffix("?"))
     assert page.status == 409
-    assert "Other users are selected by now" in page.root.one(class_="problems").text
+    assert "The selection has changed since you were asked" in page.root.one(class_="problems").text
     assert int(page.value("expected") or 0) == before - 1
     assert _active(session) == ["root", "zed0", "zed2"]
     assert root_browser.press(page, page.heading.removesuffix("?")).status == 200

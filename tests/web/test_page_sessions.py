@@ -101,7 +101,7 @@ def test_the_session_of_somebody_else_is_not_found(
     path = action.format(opened.id if of == "ann" else 999_999, user=root.id)
     page = root_browser.open(path, "POST", data={"csrf_token": token})
     assert (page.status, page.heading) == (404, "Not found")
-    assert "no such session" in page.text
+    assert "This session does not exist" in page.text
     assert ann_browser.open("/profile").heading == "Your profile"
 
 

@@ -210,10 +210,9 @@ def test_the_cookie_has_a_name_that_others_cannot_set_and_the_path_of_the_prefix
 
 
 def test_a_new_log_in_ends_the_session_that_it_replaces(stranger: Browser, root: User, session: Session) -> None:
-    form = stranger.open("/login")
     stranger.log_in("root", PASSWORD)
     [first] = session.scalars(select(UserSession.id)).all()
-    stranger.press(form, "Log in", username="root", password=PASSWORD)
+    stranger.log_in("root", PASSWORD)
     [second] = session.scalars(select(UserSession.id)).all()
     assert second != first
 

@@ -16,6 +16,9 @@ from rollcall.infra import runtime
 
 SMALL: Final = 64 * 1024
 _FORM_PARTS: Final = 1000
+# Of the fields of a form with files. Werkzeug reads such a form in pieces of 64 KiB, and counts the piece, file or not, with what
+# is left of the one before: a limit of less than two pieces refuses every large file.
+_FORM_MEMORY: Final = 4 * SMALL
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -26,9 +29,7 @@ def init_app(app: Flask, largest: int) -> None:
     :param largest: ROLLCALL_MAX_BODY_BYTES.
     """
     app.request_class = _Request
-    app.config.update(
-        MAX_CONTENT_LENGTH=min(SMALL, largest), MAX_FORM_MEMORY_SIZE=min(SMALL, largest), MAX_FORM_PARTS=_FORM_PARTS
-    )
+    app.config.update(MAX_CONTENT_LENGTH=min(SMALL, largest), MAX_FORM_MEMORY_SIZE=_FORM_MEMORY, MAX_FORM_PARTS=_FORM_PARTS)
     app.before_request(_refuse_announced)
 
 

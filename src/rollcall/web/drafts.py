@@ -15,7 +15,7 @@ from flask import current_app, request
 from flask import session as cookie
 from itsdangerous import BadData, URLSafeSerializer
 from markupsafe import Markup
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from rollcall.infra import runtime
 from rollcall.web import access
@@ -54,6 +54,8 @@ def keep() -> str | None:
 
     :return: the address of the form, ``None`` if there is nothing to keep.
     """
+    if not _may_be_read():
+        return None
     owner = _owner()
     if owner is None or not is_from_here() or not _TYPED & request.form.keys() or not _has_form():
         return None
@@ -86,6 +88,16 @@ def hold(entry: Any) -> None:
     """Put it into the new cookie."""
     if entry is not None:
         cookie[_ENTRY] = entry
+
+
+def _may_be_read() -> bool:
+    """Whether the form is a small one. Files are not kept, and a large body is refused unread (``infra/bodies``)."""
+    if request.mimetype != "application/x-www-form-urlencoded":
+        return False
+    try:
+        return bool(request.form)
+    except RequestEntityTooLarge:
+        return False
 
 
 def _owner() -> int | None:
