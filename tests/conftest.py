@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 import servers
+from databases import FORGET_EVENTS
 from facts import NOON, PASSWORD_HASH
 from rollcall.app import create_app
 from rollcall.infra import breaker, throttled_log
@@ -26,22 +27,6 @@ from rollcall.services.identity import accounts
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.statistics import tally
 from rollcall.settings import Settings
-
-# Only the partitions that have rows: to truncate all of them would take longer than most tests.
-_FORGET_EVENTS = text("""
-    DO $$
-    DECLARE
-        part regclass;
-        filled boolean;
-    BEGIN
-        FOR part IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'security_events'::regclass LOOP
-            EXECUTE format('SELECT EXISTS (SELECT FROM %s)', part) INTO filled;
-            IF filled THEN
-                EXECUTE format('TRUNCATE %s', part);
-            END IF;
-        END LOOP;
-    END $$
-""")
 
 
 class Clock:
@@ -115,7 +100,7 @@ def engine(shared_app: Flask, database_url: str) -> Iterator[Engine]:
 def empty_database(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("TRUNCATE users, login_failures RESTART IDENTITY CASCADE"))
-        connection.execute(_FORGET_EVENTS)
+        connection.execute(FORGET_EVENTS)
 
 
 @pytest.fixture

@@ -17,6 +17,22 @@ from rollcall.app import create_app
 from rollcall.infra.database import db
 from rollcall.settings import Settings
 
+# Only the partitions that have rows: to truncate all of them would take longer than most tests.
+FORGET_EVENTS = text("""
+    DO $$
+    DECLARE
+        part regclass;
+        filled boolean;
+    BEGIN
+        FOR part IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'security_events'::regclass LOOP
+            EXECUTE format('SELECT EXISTS (SELECT FROM %s)', part) INTO filled;
+            IF filled THEN
+                EXECUTE format('TRUNCATE %s', part);
+            END IF;
+        END LOOP;
+    END $$
+""")
+
 
 @contextmanager
 def application(settings: Settings, clock: Callable[[], datetime], options: str = "") -> Iterator[Flask]:

@@ -13,15 +13,16 @@ import flask_migrate
 from flask import Flask
 from playwright.sync_api import BrowserContext, ConsoleMessage, Request, WebError
 from redis import Redis
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.orm import Session
 
 import databases
 import servers
+from databases import FORGET_EVENTS
 from facts import PASSWORD_HASH
 from rollcall.infra import runtime
 from rollcall.infra.runtime import utc_now
-from rollcall.models import User, UserSession
+from rollcall.models import User, UserRecord, UserSession
 from rollcall.services.identity import accounts
 from rollcall.services.transfer import seeds
 from rollcall.services.users import first_superuser
@@ -57,6 +58,7 @@ class Site:
         """Take everybody away, and the statistics that are kept of them."""
         with self.engine.begin() as connection:
             connection.execute(text("TRUNCATE users RESTART IDENTITY CASCADE"))
+            connection.execute(FORGET_EVENTS)
         self.forget_statistics()
 
     def forget_statistics(self) -> None:
@@ -98,6 +100,15 @@ class Site:
         found = client.get_cookie("rollcall")
         assert found
         return found.value
+
+    def acting(self, username: str) -> accounts.Identity:
+        """A user as the caller of a service, in a new session."""
+        user = self.find(username)
+        self.add_session(user)
+        newest = select(UserSession.id).where(UserSession.user_id == user.id).order_by(UserSession.id.desc()).limit(1)
+        with Session(self.engine) as session:
+            session_id = session.scalars(newest).one()
+        return accounts.Identity(UserRecord(*(getattr(user, name) for name in UserRecord._fields)), session_id)
 
     def add_session(self, user: User, user_agent: str | None = None, address: str | None = None) -> str:
         """Add a session of a user, and tell its token."""

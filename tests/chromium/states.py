@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 
 from chromium.screen import Site
 from rollcall.infra.runtime import utc_now
-from rollcall.services.identity import accounts
 from rollcall.services.users import directory
 
 LONG_NAME = "Maximiliane Theodora Alexandrina Freifrau von Hohenstein-Wolkersdorf zu Unterlangenfeld-Obermayrhofen"[:100]
@@ -70,7 +69,9 @@ def pressed(path: str, button: str, **typed: str) -> Callable[[Page, Site], obje
         at(path)(page, site)
         for name, value in typed.items():
             page.locator(f"[name={name}]").fill(value)
-        page.get_by_role("button", name=button).first.click()
+        # The page sends the form itself, and goes where the answer leads; or it shows the answer in place.
+        with page.expect_response(lambda answer: answer.request.is_navigation_request() or answer.status >= 400):
+            page.get_by_role("button", name=button).first.click()
         page.wait_for_load_state()
 
     return press
@@ -161,13 +162,13 @@ def nothing_answered(page: Page, site: Site) -> None:
 
 def changed_lately(page: Page, site: Site) -> None:
     """A user with two sessions and more changes than are shown at once."""
-    noor, root = site.find("noor"), site.find("root")
+    noor, acting = site.find("noor"), site.acting("root")
     with Session(site.engine) as session:
         for number in range(12):
             change = (
                 {"full_name": LONG_NAME} if number == 3 else {"email": f"noor.{number}@example.org", "full_name": noor.full_name}
             )
-            by = accounts.Identity(root, 0) if number % 2 else None
+            by = acting if number % 2 else None
             directory.change_user(session, noor.id, change, by, utc_now() - timedelta(hours=20 - number))
         session.commit()
     site.add_session(noor, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "2001:db8::8a2e:370:7334")

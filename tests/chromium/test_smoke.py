@@ -29,6 +29,7 @@ def test_a_superuser_logs_in(visitor: Page) -> None:
 
 def test_pages_that_are_errors_are_no_fault_of_theirs(visitor: Page) -> None:
     log_in(visitor, "not-the-password")
+    visitor.get_by_role("alert").wait_for()
     assert visitor.title() == "Error: Log in · Rollcall"
     assert visitor.goto("/no-such-page").status == 404
 

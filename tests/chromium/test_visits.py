@@ -69,6 +69,7 @@ def test_logging_out_ends_the_session(either: Page) -> None:
 def test_back_after_logging_out_shows_nothing_of_before(page: Page) -> None:
     page.goto(USERS)
     page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/login")
     expect(page.get_by_role("status")).to_have_text("You are logged out.")
     page.go_back()
     expect(page).to_have_title("Log in · Rollcall")
