@@ -37,6 +37,7 @@ def test_full_disk_ends_no_worker(environment, tmp_path):
     home.mkdir()
     tmp_path.chmod(0o755)
     with servers.gunicorn(environment | {"ROLLCALL_HOME": str(home)}, within=(*SMALL_DISK, str(home))) as service:
+        wait_for(lambda: len(service.worker_pids()) == 2)
         fill(Path(f"/proc/{service.process.pid}/root{home}"))
         victim, survivor = service.worker_pids()
         os.kill(victim, signal.SIGKILL)
