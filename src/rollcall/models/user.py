@@ -6,7 +6,7 @@ import base64
 import functools
 import hashlib
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
@@ -82,6 +82,10 @@ class UserRecord(NamedTuple):
     @property
     def version(self) -> str:
         return _version(self)
+
+
+VERSION_STEP = timedelta(microseconds=1)
+"""How much later ``updated_at`` is in each version of a user, at the least: no two versions are alike."""
 
 
 def _version(user: User | UserRecord) -> str:

@@ -55,7 +55,7 @@ _REFUSED: Final = Verdict(ok=False, needs_rehash=False)
 def hash_password(password: str) -> str:
     """Hash one password; about 25 ms of CPU time and 19 MiB, without the GIL.
 
-    :param password: any text that ``user_fields.password`` accepted; none of it is cut off.
+    :param password: any text that ``users.new_passwords`` accepted; none of it is cut off.
     :return: an Argon2id hash, in PHC form with a fresh random salt, of the password in NFC.
     """
     return _hasher.hash(nfc(password))

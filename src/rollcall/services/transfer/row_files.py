@@ -4,7 +4,7 @@ The readers know nothing of what a valid user is; they know what a readable file
 cell and an element of an array have a bound, and no file is held as a whole, or read twice. What is wrong comes as a
 ``RowProblem`` in place of a row; where the rest of the file cannot be understood any more, it is the last one.
 
-Its codes beside those of ``user_fields``: ``empty_file``, ``invalid_encoding``, ``invalid_syntax``, ``no_header``.
+Its codes beside those of ``users.fields``: ``empty_file``, ``invalid_encoding``, ``invalid_syntax``, ``no_header``.
 """
 
 from __future__ import annotations

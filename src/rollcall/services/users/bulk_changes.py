@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, delete, func, literal, select, update
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from rollcall.errors import SelectionChanged
 from rollcall.models import User, UserSession
+from rollcall.models.user import VERSION_STEP
 from rollcall.services.events import recording
 from rollcall.services.events.kinds import Kind
 from rollcall.services.events.origin import Actor
@@ -27,8 +28,6 @@ AT_MOST = 100_000
 SELECTED_AT_MOST = 100
 
 _NAMED = 5
-# The least that two versions of a user differ by.
-_TICK = timedelta(microseconds=1)
 # From so many rows on it pays to put their entries into the index of the search together.
 _MANY = 1_000
 
@@ -40,11 +39,11 @@ Selection = tuple[int, ...] | UserFilter
 class Preview:
     """What a change would do. Where there are ``too_many``, the other numbers are those of some of them.
 
-    :ivar selected: how many users the selection has, the one who asks included.
+    :ivar selected: how many users the selection has, including the caller.
     :ivar changing: how many of them would change.
     :ivar superusers: how many of those are superusers.
     :ivar sessions: how many sessions would end.
-    :ivar own: whether the one who asks is among the selected, and is left out.
+    :ivar own: whether the caller is selected, and so is skipped.
     :ivar names: the usernames of the first few that would change, in their order.
     """
 
@@ -77,7 +76,7 @@ class Changed:
 def preview(session: Session, selection: Selection, by: Identity, now: datetime, *, is_active: bool) -> Preview:
     """Count what a change would do, exactly, in one statement that reads ``AT_MOST`` users and one more.
 
-    :param by: who asks, and never changes.
+    :param by: the caller, who is never changed.
     :param is_active: the state to come.
     """
     chosen = (
@@ -138,7 +137,7 @@ def change(
     rows = session.execute(
         update(User)
         .where(*_selected(session, selection), User.is_active != is_active, User.id != by.user.id)
-        .values(is_active=is_active, updated_at=func.greatest(now, User.updated_at + _TICK))
+        .values(is_active=is_active, updated_at=func.greatest(now, User.updated_at + VERSION_STEP))
         .returning(User.id, User.username)
         .execution_options(synchronize_session=False)
     ).all()

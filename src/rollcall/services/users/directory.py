@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select
@@ -25,6 +25,7 @@ from rollcall.errors import (
 )
 from rollcall.infra import reading
 from rollcall.models import RECORD, User, UserRecord
+from rollcall.models.user import VERSION_STEP
 from rollcall.services.events import recording
 from rollcall.services.events.kinds import Kind
 from rollcall.services.identity import accounts, attempts, passwords, rights
@@ -32,9 +33,6 @@ from rollcall.services.identity.accounts import Identity
 from rollcall.services.normalization import is_storable
 from rollcall.services.users import conflicts, guards
 from rollcall.services.users.fields import NewUser, own_username
-
-# The least that two versions of a user differ by.
-_TICK = timedelta(microseconds=1)
 
 
 def get_user(session: Session, user_id: int) -> User:
@@ -167,7 +165,7 @@ def change_user(
     recording.record_change(session, now, user, recording.described(user, changed), by=by.user if by else None)
     for field, value in changed.items():
         setattr(user, field, value)
-    user.updated_at = max(now, user.updated_at + _TICK)
+    user.updated_at = max(now, user.updated_at + VERSION_STEP)
     try:
         _flush(session)
     except NamesTaken as taken:
