@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
-    Boolean,
     ColumnElement,
-    Date,
     DateTime,
     FetchedValue,
     Identity,
     Index,
+    Integer,
     String,
     Table,
     Text,
@@ -29,24 +26,17 @@ from sqlalchemy import (
     literal_column,
     true,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .base import Base
-
-# What stands between two searched columns: a control character, which neither a valid field nor a search term may hold.
-SEPARATOR = "\x1f"
-# In the text that is searched everything but letters and digits is written as a letter that no name has (Glagolitic, U+2C30 and
-# up, out of use for five hundred years). So LIKE has no wildcards to escape, and what is cut out of the text nothing to quote.
-GAPS = " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" + SEPARATOR
-LETTERS = "".join(chr(0x2C30 + place) for place in range(len(GAPS)))
 
 
 class User(Base):
     """One row for each user. ``username`` and ``email`` keep the case that was given and are unique without it.
 
-    ``password_hash`` is null for a user who cannot log in until a password is set. A trigger keeps ``search_text``, in which a
-    search looks: username, e-mail address and full name in lower case, with letters in place of the gaps (``LETTERS``).
+    ``password_hash`` is null for a user who cannot log in until a password is set. A trigger keeps ``search_text``: username,
+    e-mail address and full name, folded by ``user_search_fold`` and separated by a control character (migration 0017).
     """
 
     __tablename__ = "users"
@@ -95,17 +85,11 @@ def _version(user: User | UserRecord) -> str:
     return base64.urlsafe_b64encode(digest[:15]).decode()
 
 
-# Expressions that have an index are spelled as PostgreSQL prints them, so that `flask db check` can compare them.
-_EMAIL_LOWER: ColumnElement[str] = literal_column("lower(email::text)", Text)
-_USERNAME_LOWER: ColumnElement[str] = literal_column("lower(username::text)", Text)
-
-# The order of lists: lower case by the database's rules, then by code point. The indexes have this collation, which PostgreSQL
-# does not print and the comparison does not see.
-EMAIL_ORDER = collate(_EMAIL_LOWER, "C")
-USERNAME_ORDER = collate(_USERNAME_LOWER, "C")
-
-# What is unique, and found at a log-in: a name by rules of our own, which no locale changes (migration 0013). ``name_key`` makes
-# the same of any text.
+# Expressions that have an index are spelled as PostgreSQL prints them, so that `flask db check` can compare them. The indexes
+# have the collation "C", which PostgreSQL does not print and the comparison does not see.
+#
+# The key of a name: what is unique, found at a log-in, and sorted by. Its rules are our own, so that no locale changes them
+# (migration 0013). ``name_key`` computes the same for any text.
 _EMAIL_KEY: ColumnElement[str] = literal_column("user_name_key(email::text)", Text)
 _USERNAME_KEY: ColumnElement[str] = literal_column("user_name_key(username::text)", Text)
 EMAIL_KEY = collate(_EMAIL_KEY, "C")
@@ -117,64 +101,27 @@ def name_key(name: str) -> ColumnElement[str]:
     return func.user_name_key(literal(name, Text), type_=Text)
 
 
-# A term is looked up by what it is made of: every three neighbours, or the one or two characters that are all of it.
-LONGEST_GRAM = 3
-# How much of the beginning of a name the index of the search knows: its first character, the first two, and so on.
-BEGINNINGS = 5
+# What the index of the search holds beside the trigrams of ``search_text``, each as an array, for which GIN has an operator.
+CHARACTERS: ColumnElement[Any] = literal_column("string_to_array(search_text, NULL::text)", ARRAY(Text))
+"""The single characters of the text: for terms that are too short to have a trigram."""
+_STATUS = "is_active::integer * 2 + is_superuser::integer"
+STATUSES: ColumnElement[Any] = literal_column(f"ARRAY[{_STATUS}]", ARRAY(Integer))
+"""The status of a user as a number; see :func:`status`."""
+DAY_STATUSES: ColumnElement[Any] = literal_column(
+    f"ARRAY[((created_at AT TIME ZONE 'UTC'::text)::date - '2000-01-01'::date) * 4 + ({_STATUS})]", ARRAY(Integer)
+)
+"""The UTC day of the sign-up and the status as one number; see :func:`day_status`."""
 
 
-def _cut(length: int, start: int) -> str:
-    """All parts of that length which follow each other from there, and a space behind each: by functions in C."""
-    text = "search_text" if start == 1 else f"substr(search_text, {start})"
-    return f"regexp_replace({text}, '({'.' * length})'::text, '\\1 '::text, 'g'::text)"
+def status(*, is_active: bool, is_superuser: bool) -> int:
+    """Return the number of a status, as ``STATUSES`` has it."""
+    return is_active * 2 + is_superuser
 
 
-def _grams() -> str:
-    pieces = [_cut(length, start) for length in range(2, LONGEST_GRAM + 1) for start in range(1, length + 1)]
-    cut = functools.reduce(lambda before, piece: f"(({before} || ' '::text) || {piece})", pieces)[1:-1]
-    names = (
-        f"'{column}:'::text || rpad(lower({column}::text), {length})"
-        for column in ("username", "email")
-        for length in range(1, BEGINNINGS + 1)
-    )
-    parts = f"(string_to_array(search_text, NULL::text) || string_to_array({cut}, ' '::text)) || ARRAY[{', '.join(names)}]"
-    return f"array_to_tsvector(array_remove({parts}, ''::text))"
+def day_status(day: date, *, is_active: bool, is_superuser: bool) -> int:
+    """Return the number of a day of sign-up and a status, as ``DAY_STATUSES`` has it."""
+    return (day - date(2000, 1, 1)).days * 4 + status(is_active=is_active, is_superuser=is_superuser)
 
-
-# The n-grams of a user: each character of the search text, every two and every three neighbours, and how the names begin, as
-# ``email:maria``. As a tsvector, since a tsquery can also say what a user does not have: "maria", but not at the beginning of
-# the address.
-GRAMS: ColumnElement[Any] = literal_column(_grams(), TSVECTOR)
-
-# What else the search's index holds, so that a search can be kept to some days, states and beginnings of names. GIN has an
-# operator for arrays, so each is an array, most of one element.
-SIGN_UP_DAY: ColumnElement[Any] = literal_column("ARRAY[(created_at AT TIME ZONE 'UTC'::text)::date]", ARRAY(Date))
-STATES: dict[str, ColumnElement[Any]] = {
-    state: literal_column(f"ARRAY[{state}]", ARRAY(Boolean)) for state in ("is_active", "is_superuser")
-}
-# What most names are made of, in groups of neighbours in the order of names. Of each of a name's first characters the index
-# also knows the group (``maB``: from "maa" to "mae"), so that all names before a place have one of a dozen beginnings. A name is
-# filled up with spaces, so that "ann" is found before "anna"; among the beginnings of one that has other characters, too, there
-# stands ``UNUSUAL``.
-GROUPS = {"A": " +-.0123456789_", "B": "abcde", "C": "fghij", "D": "klmno", "E": "pqrst", "F": "uvwxyz"}
-GROUPED = 3
-UNUSUAL = "true"
-
-
-def _beginnings(column: str) -> ColumnElement[Any]:
-    name = f"lower({column}::text)"
-    letters = "".join(GROUPS.values())
-    groups = "".join(group * len(of) for group, of in GROUPS.items())
-    parts = [f"rpad({name}, {length})" for length in range(1, BEGINNINGS + 1)]
-    parts += [
-        f"rpad({name}, {length - 1}) || translate(substr(rpad({name}, {length}), {length}), '{letters}'::text, '{groups}'::text)"
-        for length in range(1, GROUPED + 1)
-    ]
-    unusual = f"NULLIF(\"left\"({name}, {BEGINNINGS}) ~ '[^a-z0-9._+-]'::text, false)::text"
-    return literal_column(f"ARRAY[{', '.join(parts)}, {unusual}]", ARRAY(Text))
-
-
-NAME_BEGINNINGS: dict[str, ColumnElement[Any]] = {column: _beginnings(column) for column in ("username", "email")}
 
 _users = cast(Table, User.__table__)
 RECORD = tuple(_users.c[name] for name in UserRecord._fields)
@@ -187,25 +134,20 @@ Index("ix_users_is_superuser", User.is_superuser, User.created_at, User.id)
 Index("ix_users_created_at", User.created_at, User.id)
 # Few among few: not to be looked for among all superusers.
 Index("ix_users_inactive_superusers", User.created_at, User.id, postgresql_where=User.is_superuser & ~User.is_active)
-for _name, _unique in (("email", _EMAIL_KEY), ("username", _USERNAME_KEY)):
-    Index(f"uq_users_{_name}", _unique, unique=True, _table=_users)
-# Lists in the order of names. Superusers and inactive users are few: in the order of all names they would be
-# far between. Each index includes what a list filters by and a search looks at, so that rows are passed over without a visit to
-# the table, and the name itself, which PostgreSQL wants to have for that.
-for _column, _key in (("username", _USERNAME_LOWER), ("email", _EMAIL_LOWER)):
-    _options: dict[str, Any] = {
-        "postgresql_include": [_column, "id", "is_active", "is_superuser", "search_text"],
-        "_table": _users,
-    }
-    Index(f"ix_users_by_{_column}", _key, **_options)
-    Index(f"ix_users_superusers_by_{_column}", _key, postgresql_where=User.is_superuser, **_options)
-    Index(f"ix_users_inactive_by_{_column}", _key, postgresql_where=~User.is_active, **_options)
+# Lists in the order of names. They include what a list filters by, so that rows are skipped without a visit to the table, and
+# the name itself, which PostgreSQL requires for that. Superusers and inactive users have indexes of their own, since among all
+# names they are far between.
+for _name, _key in (("email", _EMAIL_KEY), ("username", _USERNAME_KEY)):
+    _options: dict[str, Any] = {"postgresql_include": [_name, "id", "is_active", "is_superuser"], "_table": _users}
+    Index(f"uq_users_{_name}", _key, unique=True, **_options)
+    Index(f"ix_users_superusers_{_name}", _key, postgresql_where=User.is_superuser, **_options)
+    Index(f"ix_users_inactive_{_name}", _key, postgresql_where=~User.is_active, **_options)
 Index(
     "ix_users_search",
-    GRAMS.label("grams"),
-    SIGN_UP_DAY.label("sign_up_day"),
-    *(mark.label(f"{state}_mark") for state, mark in STATES.items()),
-    *(parts.label(f"{column}_beginnings") for column, parts in NAME_BEGINNINGS.items()),
+    _users.c.search_text,
+    CHARACTERS.label("characters"),
+    DAY_STATUSES.label("day_statuses"),
+    STATUSES.label("statuses"),
     postgresql_using="gin",
-    _table=_users,
+    postgresql_ops={"search_text": "gin_trgm_ops"},
 )

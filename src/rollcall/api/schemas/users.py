@@ -10,7 +10,7 @@ from rollcall.api.parsing import Problem
 from rollcall.api.schemas.base import Choice, Flag, Number, Schema, Text
 from rollcall.errors import FieldError, ValidationFailed
 from rollcall.models import User, UserRecord
-from rollcall.services.search import text_search
+from rollcall.services.search import terms
 from rollcall.services.users import fields
 from rollcall.services.users.fields import NewUser
 from rollcall.services.users.new_passwords import require_impersonal
@@ -145,7 +145,7 @@ class FilterSchema(Schema):
     is_active = Flag(metadata={"in_query": True, "description": "Only active (`true`) or inactive (`false`) users."})
     is_superuser = Flag(metadata={"in_query": True, "description": "Only superusers, or only the others."})
     search = Text(
-        text_search.term,
+        terms.term,
         metadata={
             "minLength": 1,
             "maxLength": 100,

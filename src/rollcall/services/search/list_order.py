@@ -1,4 +1,4 @@
-"""The orders in which users are listed, each with an index behind it, and places in them."""
+"""The orders in which users are listed, each with an index behind it, and positions in them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, literal, tuple_
 
 from rollcall.models import User
-from rollcall.models.user import EMAIL_ORDER, USERNAME_ORDER
+from rollcall.models.user import EMAIL_KEY, USERNAME_KEY
 
-SortBy = Literal["created_at", "username", "email"]
+SortBy = Literal["created_at", "username", "email", "relevance"]
 SortOrder = Literal["asc", "desc"]
 
+# By relevance, whoever is named exactly by the term comes first, and all others by sign-up.
 _KEYS: dict[str, ColumnElement[Any]] = {
     "created_at": User.__table__.c.created_at,
-    "username": USERNAME_ORDER,
-    "email": EMAIL_ORDER,
+    "relevance": User.__table__.c.created_at,
+    "username": USERNAME_KEY,
+    "email": EMAIL_KEY,
 }
 
 
@@ -26,7 +28,7 @@ _KEYS: dict[str, ColumnElement[Any]] = {
 class Position:
     """A place between two rows of a list: next to the row with this sort key and id.
 
-    :param key: of the sort column's type: a moment, or a lower-case name.
+    :param key: of the sort column's type: a time, or the key of a name.
     :param backwards: true: what comes before the row; false: what comes after.
     """
 
@@ -37,9 +39,9 @@ class Position:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """A sort key and a direction; ties are broken by id. There is one of each kind.
+    """A sort key and a direction; ties are broken by id. There is one object for each.
 
-    :param tied: users may share a key. Names are unique: to sort by the id too would only cost time.
+    :ivar tied: users may share a key. Names are unique: sorting by the id too would only cost time.
     """
 
     key: ColumnElement[Any]
@@ -47,7 +49,7 @@ class Order:
     tied: bool
 
     def clauses(self, key: ColumnElement[Any] | None = None, user_id: ColumnElement[Any] | None = None) -> tuple[Any, ...]:
-        """What goes into ORDER BY.
+        """Return what goes into ORDER BY.
 
         :param key: the column that holds the sort key, where it is not the table's.
         :param user_id: likewise for the id.
@@ -56,16 +58,16 @@ class Order:
         return tuple(column.desc() if self.descending else column.asc() for column in columns[: 1 + self.tied])
 
     def beyond(self, position: Position) -> ColumnElement[bool]:
-        """The rows that come after a position in this order (a row comparison, which an index on the key can serve)."""
+        """Select the rows after a position in this order, by a row comparison that an index on the key can serve."""
         return self.beyond_row(literal(position.key), literal(position.id))
 
     def beyond_row(self, key: ColumnElement[Any], user_id: ColumnElement[int]) -> ColumnElement[bool]:
-        """Likewise, of the row with this sort key and id."""
+        """Select the rows after the row with this sort key and id."""
         here, there = tuple_(self.key, User.__table__.c.id), tuple_(key, user_id)
         return here < there if self.descending else here > there
 
 
 @cache
 def of(sort_by: SortBy, sort_order: SortOrder, *, backwards: bool = False) -> Order:
-    """The order of a list, or its reverse."""
-    return Order(_KEYS[sort_by], (sort_order == "desc") != backwards, tied=sort_by == "created_at")
+    """Return the order of a list, or its reverse."""
+    return Order(_KEYS[sort_by], (sort_order == "desc") != backwards, tied=_KEYS[sort_by] is _KEYS["created_at"])

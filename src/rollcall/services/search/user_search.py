@@ -47,8 +47,17 @@ class UserFilter:
     is_active: bool | None = None
     is_superuser: bool | None = None
     search: str | None = None
-    sort_by: SortBy = "created_at"
+    sort_by: SortBy | None = None
     sort_order: SortOrder = "desc"
+
+    @property
+    def given(self) -> dict[str, Any]:
+        return dict(self.states)
+
+    @property
+    def sorted_by(self) -> SortBy:
+        """The order, by default of a search relevance, and otherwise the time of sign-up."""
+        return self.sort_by or ("created_at" if self.search is None else "relevance")
 
     @property
     def states(self) -> dict[str, bool]:
@@ -75,7 +84,7 @@ def conditions(session: Session, user_filter: UserFilter) -> list[ColumnElement[
 
 def exported(session: Session, user_filter: UserFilter) -> Select[Any]:
     """The columns of an export of all users that the filter lets through, in its order; never a password's hash."""
-    order = list_order.of(user_filter.sort_by, user_filter.sort_order)
+    order = list_order.of(user_filter.sorted_by, user_filter.sort_order)
     return _exported_columns().where(*conditions(session, user_filter)).order_by(*order.clauses())
 
 
@@ -89,10 +98,10 @@ def numbered_page(session: Session, user_filter: UserFilter, page: int, size: in
     """The ``page``-th page (from 1) of ``size`` users; empty past the end. The caller commits, since the tally may fold."""
     offset = (page - 1) * size
     if user_filter.search is not None:
-        query = text_search.Query(user_filter.search, user_filter.states, user_filter.sort_by, user_filter.sort_order)
+        query = text_search.Query(user_filter.search, user_filter.given, user_filter.sorted_by, user_filter.sort_order)
         rows, total = text_search.page(session, query, None, offset, size)
         return _page(rows[:size], total, has_before=offset > 0, has_after=len(rows) > size)
-    if user_filter.sort_by == "created_at":
+    if user_filter.sorted_by == "created_at":
         rows, total = _rows_by_day(session, user_filter, offset, size)
     else:
         rows, total = _rows_by_name(session, user_filter, offset, size)
@@ -102,11 +111,11 @@ def numbered_page(session: Session, user_filter: UserFilter, page: int, size: in
 def page_at(session: Session, user_filter: UserFilter, position: Position, size: int) -> UserPage:
     """``size`` users next to a position. The caller commits, since the tally may fold."""
     if user_filter.search is not None:
-        query = text_search.Query(user_filter.search, user_filter.states, user_filter.sort_by, user_filter.sort_order)
+        query = text_search.Query(user_filter.search, user_filter.given, user_filter.sorted_by, user_filter.sort_order)
         rows, total = text_search.page(session, query, position, 0, size)
     else:
         total = Total(tally.count(session, **user_filter.states), exact=True)
-        order = list_order.of(user_filter.sort_by, user_filter.sort_order, backwards=position.backwards)
+        order = list_order.of(user_filter.sorted_by, user_filter.sort_order, backwards=position.backwards)
         rows = _rows(session, user_filter, order, _Start.BEYOND, size=size + 1, key=position.key, id=position.id)
     more, rows = len(rows) > size, rows[:size]
     if position.backwards:
@@ -147,11 +156,11 @@ def _statement(states: tuple[str, ...], order: list_order.Order, start: _Start) 
     """A part of the list in some order; made once for each of its few forms."""
     in_state = [getattr(User, column) == bindparam(column, type_=Boolean) for column in states]
     if start is _Start.SKIP and not order.tied:
-        # The rows to skip lie all over the table. They are met in the index alone, and only those of the page are looked up.
-        met = select(User.id, order.key.label("key")).where(*in_state).order_by(*order.clauses())
+        # The rows to skip lie all over the table. An index-only scan skips them, and only those of the page are looked up.
+        met = select(User.id).where(*in_state).order_by(*order.clauses())
         page = met.limit(bindparam("size", type_=BigInteger)).offset(bindparam("skip", type_=BigInteger)).subquery("page")
-        found = select(*RECORD, page.c.key).join(page, page.c.id == User.id)
-        return reading.Statement(found.order_by(*order.clauses(page.c.key)))
+        found = select(*RECORD, order.key).join(page, page.c.id == User.id)
+        return reading.Statement(found.order_by(*order.clauses()))
     query = select(*RECORD, order.key).where(*in_state).order_by(*order.clauses()).limit(bindparam("size", type_=BigInteger))
     if start is _Start.BEYOND:
         return reading.Statement(query.where(order.beyond_row(bindparam("key"), bindparam("id"))))
@@ -163,7 +172,7 @@ def _statement(states: tuple[str, ...], order: list_order.Order, start: _Start) 
 
 def _rows_by_day(session: Session, user_filter: UserFilter, offset: int, size: int) -> tuple[_Rows, Total]:
     """A page in the order of sign-up: the tally knows on which day it begins, and only that day is counted through."""
-    order = list_order.of(user_filter.sort_by, user_filter.sort_order)
+    order = list_order.of(user_filter.sorted_by, user_filter.sort_order)
     if offset <= _COUNTED_THROUGH:
         total = Total(tally.count(session, **user_filter.states), exact=True)
         return _rows(session, user_filter, order, _Start.SKIP, size=size, skip=offset), total
@@ -183,7 +192,7 @@ def _rows_by_name(session: Session, user_filter: UserFilter, offset: int, size: 
         return [], total
     from_end = total.count - offset - wanted
     backwards = from_end < offset
-    order = list_order.of(user_filter.sort_by, user_filter.sort_order, backwards=backwards)
+    order = list_order.of(user_filter.sorted_by, user_filter.sort_order, backwards=backwards)
     rows = _rows(session, user_filter, order, _Start.SKIP, size=wanted, skip=min(offset, from_end))
     return rows[::-1] if backwards else rows, total
 

@@ -6,8 +6,9 @@ the next transaction of this process that has written anything merges them befor
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 
 from sqlalchemy import Integer, Subquery, Table, func, literal_column, select, text, true, union_all
@@ -148,6 +149,61 @@ def locate(
     if row.day is None:
         return Place(int(row.total), None, 0)
     return Place(int(row.total), row.day, int(offset - (row.upto - row.users)))
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """A range of UTC days and the number of users who signed up on them; ``first`` is ``None`` where there is no such day."""
+
+    first: date | None
+    last: date | None
+    users: int
+
+    def __iter__(self) -> Iterator[date]:
+        if self.first is not None and self.last is not None:
+            yield from (self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1))
+
+
+_HOLDING = """
+    WITH days AS (
+        SELECT day, sum(users) AS users FROM (SELECT * FROM user_tally UNION ALL SELECT * FROM user_tally_deltas) AS tally
+        WHERE is_active = ANY (:is_active) AND is_superuser = ANY (:is_superuser) AND day {beyond} :start
+        GROUP BY day HAVING sum(users) > 0
+    ),
+    running AS (SELECT day, users, sum(users) OVER (ORDER BY day {direction}) AS upto FROM days)
+    SELECT min(day), max(day), coalesce(max(upto), 0)::bigint FROM running WHERE upto - users < :wanted
+"""
+
+
+def days_holding(
+    session: Session,
+    users: int,
+    start: date | None,
+    *,
+    descending: bool,
+    is_active: bool | None = None,
+    is_superuser: bool | None = None,
+) -> Days:
+    """Return the fewest days on which so many users signed up: the newest ones, or the oldest.
+
+    :param start: the day from which on, in that direction; ``None``: the first or last of all.
+    """
+    edge = date.max if descending else date.min
+    [row] = reading.rows(
+        session,
+        _days_holding(descending),
+        wanted=users,
+        start=start or edge,
+        is_active=[True, False] if is_active is None else [is_active],
+        is_superuser=[True, False] if is_superuser is None else [is_superuser],
+    )
+    return Days(*row)
+
+
+@cache
+def _days_holding(descending: bool) -> reading.Statement:
+    beyond, direction = ("<=", "DESC") if descending else (">=", "ASC")
+    return reading.Statement(text(_HOLDING.format(beyond=beyond, direction=direction)), prepared=True)
 
 
 def midnight(day: date) -> datetime:
