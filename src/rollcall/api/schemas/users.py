@@ -24,6 +24,7 @@ EXAMPLE = {
     "is_superuser": False,
     "created_at": "2026-11-23T09:30:00+00:00",
     "updated_at": "2026-11-23T09:30:00+00:00",
+    "last_login_at": "2026-11-24T08:15:00+00:00",
 }
 # 10⁹ pages are more users than a BIGINT sequence gives out in a lifetime; larger numbers would overflow OFFSET.
 PAGE_MAX = 1_000_000_000
@@ -58,6 +59,9 @@ class UserSchema(Schema):
     is_superuser = ma.fields.Boolean()
     created_at = ma.fields.DateTime(metadata={"examples": [EXAMPLE["created_at"]]})
     updated_at = ma.fields.DateTime(metadata={"examples": [EXAMPLE["updated_at"]]})
+    last_login_at = ma.fields.DateTime(
+        allow_none=True, metadata={"description": "`null`: never.", "examples": [EXAMPLE["last_login_at"]]}
+    )
 
 
 def represented(user: User | UserRecord) -> dict[str, Any]:
@@ -71,6 +75,7 @@ def represented(user: User | UserRecord) -> dict[str, Any]:
         "is_superuser": user.is_superuser,
         "created_at": user.created_at.isoformat(),
         "updated_at": user.updated_at.isoformat(),
+        "last_login_at": user.last_login_at.isoformat() if user.last_login_at else None,
     }
 
 

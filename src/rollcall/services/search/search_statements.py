@@ -11,14 +11,12 @@ from functools import cache
 from sqlalchemy import text
 
 from rollcall.infra.reading import Statement
-from rollcall.models import UserRecord
-from rollcall.models.user import GROUPS, NAME_BEGINNINGS, UNUSUAL
+from rollcall.models.user import GROUPS, NAME_BEGINNINGS, RECORD_SQL, UNUSUAL
 from rollcall.services.search.name_jumps import LAST
 from rollcall.services.search.search_shapes import ASKED, Shape, window
 from rollcall.services.search.search_walk import met, walk
 from rollcall.services.statistics import tally
 
-_RECORD = ", ".join(f"users.{column}" for column in UserRecord._fields)
 # The first and the last beginning that one of them, which may end in a group, stands for.
 _FIRST_OF, _LAST_OF = (
     f"translate(beginning, '{''.join(GROUPS)}', '{''.join(letters[end] for letters in GROUPS.values())}')" for end in (0, -1)
@@ -39,7 +37,7 @@ def by_age(shape: Shape) -> Statement:
     return Statement(
         text(f"""
         WITH RECURSIVE {ASKED}, {", ".join(walks)}, met AS ({met("met", in_window)})
-        SELECT total, key, {_RECORD} FROM {"counted" if shape.placed else "met"}_total LEFT JOIN (
+        SELECT total, key, {RECORD_SQL} FROM {"counted" if shape.placed else "met"}_total LEFT JOIN (
             SELECT id, key FROM met ORDER BY key {shape.direction}, id {shape.direction} OFFSET :skip LIMIT :take
         ) AS page ON true LEFT JOIN users ON users.id = page.id ORDER BY key {shape.direction}, page.id {shape.direction}
     """),  # noqa: S608  (all of it is our own text)
@@ -138,7 +136,7 @@ def by_name(shape: Shape) -> Statement:
             UNION ALL SELECT * FROM jumped WHERE {both} >= :needed
             UNION ALL SELECT id, key FROM everything WHERE {beyond}
         )
-        SELECT key, {_RECORD}
+        SELECT key, {RECORD_SQL}
         FROM (SELECT id, key FROM found ORDER BY key {shape.direction} OFFSET :skip LIMIT :take) AS page JOIN users USING (id)
         ORDER BY key {shape.direction}
     """),  # noqa: S608
@@ -149,4 +147,4 @@ def by_name(shape: Shape) -> Statement:
 @cache
 def users() -> Statement:
     """The users with these ``ids``."""
-    return Statement(text(f"SELECT {_RECORD} FROM users WHERE id = ANY (:ids)"), prepared=True)  # noqa: S608
+    return Statement(text(f"SELECT {RECORD_SQL} FROM users WHERE id = ANY (:ids)"), prepared=True)  # noqa: S608
