@@ -1,7 +1,7 @@
 """Keep when each user last logged in, and who never has; and index what lists may be filtered by.
 
-``user_logins`` is a table of its own, so that a log-in updates no index of ``users``. ``users.never_logged_in`` changes once for each
-user. What is known from before comes from sessions and security events. All of it happens while the table is in use. Workers with the
+``user_logins`` is a table of its own, so that a log-in updates no index of ``users``. ``users.never_logged_in`` changes once for
+each user. What is known from before comes from sessions and security events. The table stays in use meanwhile. Workers with the
 previous version do not note log-ins until they restart.
 """
 

@@ -10,13 +10,15 @@ from flask import Response, jsonify, request
 from rollcall.api.schemas.users import represented
 from rollcall.models import User, UserRecord
 
-ETAG: Final[dict[str, Any]] = {"ETag": {"schema": {"type": "string"}, "description": "The version of the user, a dot, and a mark of the last log-in."}}
+ETAG: Final[dict[str, Any]] = {
+    "ETag": {"schema": {"type": "string"}, "description": "The version, a dot, a mark of the last log-in."}
+}
 IF_MATCH: Final[dict[str, Any]] = {
     "in": "header",
     "name": "If-Match",
     "required": False,
     "schema": {"type": "string"},
-    "description": "The `ETag` of the version that may be changed; without it, any version may be. A log-in makes no new version.",
+    "description": "The `ETag` of the version that may be changed; without it, any may be. A log-in makes no new version.",
 }
 
 

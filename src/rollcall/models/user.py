@@ -66,7 +66,11 @@ class User(Base):
     search_text: Mapped[str | None] = mapped_column(Text, FetchedValue(), deferred=True, deferred_raiseload=True)
     never_logged_in: Mapped[bool] = mapped_column(server_default=true(), deferred=True)
     last_login_at: Mapped[datetime | None] = column_property(
-        select(user_logins.c.last_login_at).where(user_logins.c.user_id == id).correlate_except(user_logins).scalar_subquery()
+        select(user_logins.c.last_login_at)
+        .where(user_logins.c.user_id == id)  # noqa: A003  (the column above)
+        .correlate_except(user_logins)
+        .scalar_subquery(),
+        expire_on_flush=False,
     )
 
     @property

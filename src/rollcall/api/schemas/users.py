@@ -7,10 +7,10 @@ from typing import Any
 import marshmallow as ma
 
 from rollcall.api.parsing import Problem
-from rollcall.api.schemas.base import Choice, Flag, Number, Schema, Text
+from rollcall.api.schemas.base import Choice, Flag, Moment, Number, Schema, Text
 from rollcall.errors import FieldError, ValidationFailed
 from rollcall.models import User, UserRecord
-from rollcall.services.search import text_search
+from rollcall.services.search import filters, text_search
 from rollcall.services.users import fields
 from rollcall.services.users.fields import NewUser
 from rollcall.services.users.new_passwords import require_impersonal
@@ -46,6 +46,11 @@ def _full_name(**kwargs: Any) -> Text:
 def _password(**kwargs: Any) -> Text:
     metadata = {"format": "password", "minLength": 8, "maxLength": 128, "examples": ["correct-horse-battery"]}
     return Text(fields.password, metadata=metadata, load_only=True, **kwargs)
+
+
+def _exactly(description: str) -> Text:
+    metadata = {"minLength": 1, "maxLength": filters.NAME_MAX, "description": description, "examples": [EXAMPLE["username"]]}
+    return Text(filters.exact_name, metadata=metadata)
 
 
 class UserSchema(Schema):
@@ -157,7 +162,23 @@ class FilterSchema(Schema):
             "description": "A part of username, e-mail or full name, in capitals or not; `%` and `_` are plain characters.",
         },
     )
-    sort_by = Choice("created_at", "username", "email", metadata={"default": "created_at"})
+    email = _exactly("Exactly this address, in any case.")
+    username = _exactly("Exactly this username, in any case.")
+    created_after = Moment("Created at this time or later.")
+    created_before = Moment("Created before this time.")
+    last_login_after = Moment("Last log-in at this time or later.")
+    last_login_before = Moment("Last log-in before this time. Users who never logged in are left out.")
+    never_logged_in = Flag(
+        metadata={"in_query": True, "description": "Only users who never logged in (`true`), or who have (`false`)."}
+    )
+    has_password = Flag(metadata={"in_query": True, "description": "Only users with (`true`) or without (`false`) a password."})
+    sort_by = Choice(
+        *("created_at", "username", "email", "last_login_at"),
+        metadata={
+            "default": "created_at",
+            "description": "By `last_login_at`, users who never logged in are older than anyone.",
+        },
+    )
     sort_order = Choice("asc", "desc", metadata={"default": "desc", "description": "Ties are broken by id."})
 
 
@@ -180,7 +201,7 @@ class UserPageSchema(Schema):
 
     items = ma.fields.List(ma.fields.Nested(UserSchema))
     total = ma.fields.Integer(metadata={"description": "How many users match."})
-    total_is_exact = ma.fields.Boolean(metadata={"description": "`false`: a search matches more than `total`."})
+    total_is_exact = ma.fields.Boolean(metadata={"description": "`false`: more users match than `total`."})
     page = ma.fields.Integer()
     size = ma.fields.Integer()
     pages = ma.fields.Integer(metadata={"description": "`total` in pages of `size`."})

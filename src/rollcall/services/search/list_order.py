@@ -9,16 +9,17 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, literal, tuple_
 
-from rollcall.models import User
+from rollcall.models import User, user_logins
 from rollcall.models.user import EMAIL_ORDER, USERNAME_ORDER
 
-SortBy = Literal["created_at", "username", "email"]
+SortBy = Literal["created_at", "username", "email", "last_login_at"]
 SortOrder = Literal["asc", "desc"]
 
 _KEYS: dict[str, ColumnElement[Any]] = {
     "created_at": User.__table__.c.created_at,
     "username": USERNAME_ORDER,
     "email": EMAIL_ORDER,
+    "last_login_at": user_logins.c.last_login_at,
 }
 
 
@@ -26,11 +27,11 @@ _KEYS: dict[str, ColumnElement[Any]] = {
 class Position:
     """A place between two rows of a list: next to the row with this sort key and id.
 
-    :param key: of the sort column's type: a moment, or a lower-case name.
+    :param key: of the sort column's type: a moment, or a lower-case name; ``None``: the user never logged in.
     :param backwards: true: what comes before the row; false: what comes after.
     """
 
-    key: datetime | str
+    key: datetime | str | None
     id: int
     backwards: bool = False
 
@@ -68,4 +69,4 @@ class Order:
 @cache
 def of(sort_by: SortBy, sort_order: SortOrder, *, backwards: bool = False) -> Order:
     """The order of a list, or its reverse."""
-    return Order(_KEYS[sort_by], (sort_order == "desc") != backwards, tied=sort_by == "created_at")
+    return Order(_KEYS[sort_by], (sort_order == "desc") != backwards, tied=sort_by in ("created_at", "last_login_at"))
