@@ -126,6 +126,15 @@ def test_cursor_has_one_spelling(as_root, cursor):
         assert refused_cursor(as_root.get(f"/users?size=5&cursor={cursor[:-1]}{letter}")), letter
 
 
+@pytest.mark.parametrize("term", ["m", "ma", "mai"])
+def test_cursor_of_any_length_has_no_padding(as_root, crowd, term):
+    query = f"/users?size=5&search={term}"
+    cursor = as_root.get(query).json["next_cursor"]
+    assert as_root.get(f"{query}&cursor={cursor}").status_code == 200
+    for padding in ("=", "==", "==="):
+        assert refused_cursor(as_root.get(f"{query}&cursor={cursor}{padding}")), padding
+
+
 @pytest.fixture
 def cursor(as_root, crowd):
     return as_root.get("/users?size=5").json["next_cursor"]

@@ -13,7 +13,7 @@ from threads import together
 
 PASSWORD = "correct-horse-battery"
 BOB = {"email": "bob@example.org", "username": "bob", "password": "a-fine-passphrase"}
-FIELDS = ["id", "email", "username", "full_name", "is_active", "is_superuser", "created_at", "updated_at"]
+FIELDS = ["id", "email", "username", "full_name", "is_active", "is_superuser", "created_at", "updated_at", "last_login_at"]
 IMPOSSIBLE_IDS = ["0", "-1", "+1", "01", "1.0", "0x1", "one", "９", str(2**63), "9" * 19, "9" * 400]
 
 

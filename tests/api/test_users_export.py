@@ -10,7 +10,7 @@ import pytest
 
 from answers import problems, refused
 
-FIELDS = ["id", "email", "username", "full_name", "is_active", "is_superuser", "created_at", "updated_at"]
+FIELDS = ["id", "email", "username", "full_name", "is_active", "is_superuser", "created_at", "updated_at", "last_login_at"]
 FILTERS = [
     "",
     "is_active=false",

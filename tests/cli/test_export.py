@@ -16,7 +16,7 @@ from flask import Flask
 
 from rollcall.models import User
 
-COLUMNS = ["id", "email", "username", "full_name", "is_active", "is_superuser", "created_at", "updated_at"]
+COLUMNS = ["id", "email", "username", "full_name", "is_active", "is_superuser", "created_at", "updated_at", "last_login_at"]
 Run = Callable[..., Result]
 
 
@@ -31,7 +31,7 @@ def test_csv(run: Run, ann: User, tmp_path: Path) -> None:
     assert (result.exit_code, result.output) == (0, "")
     rows = list(csv.reader(io.StringIO((tmp_path / "users.csv").read_bytes().decode(), newline="")))
     moment = "2026-03-11T12:00:00+00:00"
-    assert rows == [COLUMNS, [str(ann.id), "ann@example.org", "ann", "Ann Lee", "true", "false", moment, moment]]
+    assert rows == [COLUMNS, [str(ann.id), "ann@example.org", "ann", "Ann Lee", "true", "false", moment, moment, ""]]
 
 
 @pytest.mark.parametrize(("name", "option"), [("users.ndjson", []), ("users.txt", ["--format", "ndjson"])])

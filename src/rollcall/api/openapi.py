@@ -13,7 +13,7 @@ from werkzeug.routing import BaseConverter
 import rollcall
 from rollcall.api import access, auth, dashboard, events, health, metrics, users
 from rollcall.api.blueprint import Blueprint
-from rollcall.api.schemas.base import Choice, Flag, Number, Text
+from rollcall.api.schemas.base import Choice, Flag, Moment, Number, Text
 from rollcall.api.schemas.errors import ErrorSchema
 
 _BIGINT_MAX = 2**63 - 1
@@ -62,8 +62,10 @@ def init_app(app: Flask) -> None:
     )
     api = Api(app)
     api.register_converter(UserIdConverter, _describe_user_id)
-    for kind, base in ((Text, fields.String), (Choice, fields.String), (Flag, fields.Boolean), (Number, fields.Integer)):
-        api.register_field(kind, base)
+    for text in (Text, Moment, Choice):
+        api.register_field(text, fields.String)
+    api.register_field(Flag, fields.Boolean)
+    api.register_field(Number, fields.Integer)
     for module in (auth, users, events, dashboard, metrics, health):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(_docs)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -116,7 +115,7 @@ def _unsealed(text: str) -> list[Any]:
     """
     padded = text + "=" * (-len(text) % 4)
     # Fernet reads base64 that leaves bits over, or has other signs in it, too: one cursor would have several spellings.
-    if base64.urlsafe_b64encode(base64.b64decode(padded, b"-_", validate=True)) != padded.encode():
+    if "=" in text or base64.urlsafe_b64encode(base64.b64decode(padded, b"-_", validate=True)) != padded.encode():
         raise ValueError(text)
     try:
         value: list[Any] = json.loads(_fernet(str(current_app.secret_key)).decrypt(padded))
@@ -132,7 +131,7 @@ def _fernet(secret_key: str) -> Fernet:
 
 
 def _fingerprint(chosen: UserFilter) -> list[Any]:
-    return list(asdict(chosen).values())
+    return [list(pair) for pair in sorted(chosen.plain.items())]
 
 
 def _encode(position: Position | None, chosen: UserFilter, number: int) -> str | None:
@@ -151,7 +150,8 @@ def _decode(query: Mapping[str, Any], chosen: UserFilter) -> tuple[int, Position
         raise _refuse("invalid_cursor", "This is not a cursor that this service has given out.") from None
     if fingerprint != _fingerprint(chosen):
         raise _refuse("invalid_cursor", "This cursor belongs to another filter or order.")
-    return number, Position(datetime.fromisoformat(key) if chosen.sort_by == "created_at" else key, user_id, backwards)
+    is_moment = chosen.sorted_by in ("created_at", "last_login_at", "relevance") and key is not None
+    return number, Position(datetime.fromisoformat(key) if is_moment else key, user_id, backwards)
 
 
 def _refuse(code: str, message: str) -> ValidationFailed:

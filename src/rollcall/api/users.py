@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from flask import Response, jsonify, url_for
@@ -91,7 +90,7 @@ def export_users(query: dict[str, Any]) -> Response:
     """Export every user that matches the list's filters"""
     chosen = paging.user_filter(query)
     with transaction() as work:
-        exports.record(work, query["format"], runtime.now(), asdict(chosen))
+        exports.record(work, query["format"], runtime.now(), chosen.plain)
     rows = stream_rows(user_search.exported(session(), chosen))
     chunks = exports.export_rows(rows, query["format"])
     return deadline.stream(chunks, content_type=exports.CONTENT_TYPES[query["format"]])

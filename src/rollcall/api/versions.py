@@ -10,21 +10,23 @@ from flask import Response, jsonify, request
 from rollcall.api.schemas.users import represented
 from rollcall.models import User, UserRecord
 
-ETAG: Final[dict[str, Any]] = {"ETag": {"schema": {"type": "string"}, "description": "The version of the user."}}
+ETAG: Final[dict[str, Any]] = {
+    "ETag": {"schema": {"type": "string"}, "description": "The version, a dot, a mark of the last log-in."}
+}
 IF_MATCH: Final[dict[str, Any]] = {
     "in": "header",
     "name": "If-Match",
     "required": False,
     "schema": {"type": "string"},
-    "description": "The `ETag` of the version that may be changed; without it, any version may be.",
+    "description": "The `ETag` of the version that may be changed; without it, any may be. A log-in makes no new version.",
 }
 
 
 def versioned(user: User | UserRecord, status: int = 200) -> Response:
-    """Answer a user with the user's version; 304 to a GET that has this version already."""
+    """Answer a user with an ``ETag``; 304 to a GET that has this answer already."""
     response = jsonify(represented(user))
     response.status_code = status
-    response.set_etag(user.version)
+    response.set_etag(user.etag)
     if request.if_none_match:  # only then may it be a 304
         response.make_conditional(request)
     return response
@@ -33,8 +35,9 @@ def versioned(user: User | UserRecord, status: int = 200) -> Response:
 def required_versions() -> Container[str] | None:
     """The versions that ``If-Match`` names; ``None``: any, since the header is absent or ``*``.
 
-    A compressed answer carries its ``ETag`` with the coding behind a colon, and clients send it back so.
+    Only the version of an ``ETag`` counts: nobody has changed a user who has logged in meanwhile. A compressed answer carries
+    its ``ETag`` with the coding behind a colon, and clients send it back so.
     """
     if "If-Match" not in request.headers or request.if_match.star_tag:
         return None
-    return {tag.partition(":")[0] for tag in request.if_match.as_set() if tag}  # werkzeug reads `""` as None
+    return {tag.partition(":")[0].partition(".")[0] for tag in request.if_match.as_set() if tag}  # werkzeug reads `""` as None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
@@ -24,12 +24,14 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    select,
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from .base import Base
+from .login import user_logins
 
 
 class User(Base):
@@ -37,6 +39,7 @@ class User(Base):
 
     ``password_hash`` is null for a user who cannot log in until a password is set. A trigger keeps ``search_text``: username,
     e-mail address and full name, folded by ``user_search_fold`` and separated by a control character (migration 0017).
+    ``never_logged_in`` is true for users without a row in ``user_logins``: it changes once, at the first log-in.
     """
 
     __tablename__ = "users"
@@ -51,10 +54,22 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     search_text: Mapped[str | None] = mapped_column(Text, FetchedValue(), deferred=True, deferred_raiseload=True)
+    never_logged_in: Mapped[bool] = mapped_column(server_default=true(), deferred=True)
+    last_login_at: Mapped[datetime | None] = column_property(
+        select(user_logins.c.last_login_at)
+        .where(user_logins.c.user_id == id)  # noqa: A003  (the column above)
+        .correlate_except(user_logins)
+        .scalar_subquery(),
+        expire_on_flush=False,
+    )
 
     @property
     def version(self) -> str:
         return _version(self)
+
+    @property
+    def etag(self) -> str:
+        return _etag(self)
 
 
 class UserRecord(NamedTuple):
@@ -68,21 +83,38 @@ class UserRecord(NamedTuple):
     is_superuser: bool
     created_at: datetime
     updated_at: datetime
+    last_login_at: datetime | None
 
     @property
     def version(self) -> str:
         return _version(self)
+
+    @property
+    def etag(self) -> str:
+        return _etag(self)
 
 
 VERSION_STEP = timedelta(microseconds=1)
 """How much later ``updated_at`` is in each version of a user, at the least: no two versions are alike."""
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# A log-in changes no field that anybody edits, and so makes no new version.
+_VERSIONED = tuple(name for name in UserRecord._fields if name != "last_login_at")
+
+
 def _version(user: User | UserRecord) -> str:
-    """Name the state of a user's public fields, for ``ETag`` (RFC 9110, section 8.8.3): another state has another name."""
-    fields = [getattr(user, name) for name in UserRecord._fields]
+    """Name the state of a user's fields for ``If-Match``: another state has another name."""
+    fields = [getattr(user, name) for name in _VERSIONED]
     digest = hashlib.sha256(json.dumps(fields, default=datetime.isoformat).encode()).digest()
     return base64.urlsafe_b64encode(digest[:15]).decode()
+
+
+def _etag(user: User | UserRecord) -> str:
+    """Name the whole answer, for ``ETag`` (RFC 9110, section 8.8.3): the version, a dot, and a mark of the last log-in."""
+    at = user.last_login_at
+    mark = f"{(at - _EPOCH) // timedelta(microseconds=1):x}" if at else "0"
+    return f"{_version(user)}.{mark}"
 
 
 # Expressions that have an index are spelled as PostgreSQL prints them, so that `flask db check` can compare them. The indexes
@@ -124,7 +156,13 @@ def day_status(day: date, *, is_active: bool, is_superuser: bool) -> int:
 
 
 _users = cast(Table, User.__table__)
-RECORD = tuple(_users.c[name] for name in UserRecord._fields)
+LAST_LOGIN_SQL = "(SELECT last_login_at FROM user_logins WHERE user_id = users.id)"
+RECORD_SQL = ", ".join(LAST_LOGIN_SQL if name == "last_login_at" else f"users.{name}" for name in UserRecord._fields)
+"""The columns of a :class:`UserRecord`, for statements that are text."""
+RECORD: tuple[ColumnElement[Any], ...] = tuple(
+    literal_column(LAST_LOGIN_SQL, DateTime(timezone=True)).label(name) if name == "last_login_at" else _users.c[name]
+    for name in UserRecord._fields
+)
 """The columns of a :class:`UserRecord`."""
 COLUMNS = UserRecord._fields
 """The columns of an export, by name."""
@@ -132,6 +170,11 @@ COLUMNS = UserRecord._fields
 Index("ix_users_is_active", User.is_active, User.created_at, User.id)
 Index("ix_users_is_superuser", User.is_superuser, User.created_at, User.id)
 Index("ix_users_created_at", User.created_at, User.id)
+# Either value may be the rare one: nobody has logged in after an import, nearly everybody has years later.
+Index("ix_users_never_logged_in", User.never_logged_in, User.created_at, User.id)
+# Likewise. Two partial indexes have one entry for each user together, and no column for the state.
+Index("ix_users_with_password", User.created_at, User.id, postgresql_where=User.password_hash.is_not(None))
+Index("ix_users_without_password", User.created_at, User.id, postgresql_where=User.password_hash.is_(None))
 # Few among few: not to be looked for among all superusers.
 Index("ix_users_inactive_superusers", User.created_at, User.id, postgresql_where=User.is_superuser & ~User.is_active)
 # Lists in the order of names. They include what a list filters by, so that rows are skipped without a visit to the table, and

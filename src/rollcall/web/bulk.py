@@ -11,11 +11,10 @@ from rollcall.infra import deadline, runtime
 from rollcall.infra.database import session
 from rollcall.services.users import bulk_changes
 from rollcall.services.users.bulk_changes import Selection
-from rollcall.web import access, selection, undo
+from rollcall.web import access, list_query, selection, undo
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
 from rollcall.web.undo import DEED, STATES
-from rollcall.web.user_list import filters
 
 _ADDRESS = f"/dashboard/users/<any(selected, matching):whom>/{DEED}"
 _COUNT_DIGITS = 9
@@ -61,7 +60,7 @@ def _question(form: Form, whom: str, chosen: Selection, deed: str) -> Response:
         deed=deed,
         seen=seen,
         at_most=bulk_changes.AT_MOST,
-        filters=[label for _, label in filters(request.args)],
+        filters=[label for _, label in list_query.labels(request.args)],
         gone=len(chosen) - seen.selected if isinstance(chosen, tuple) else 0,
         selected=whom == "selected",
         back=selection.back(whom),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import make_response, render_template, request
 from werkzeug import Response
 
@@ -10,7 +12,7 @@ from rollcall.infra.database import session
 from rollcall.services.search import user_search
 from rollcall.services.search.user_search import UserFilter
 from rollcall.services.statistics import numbers
-from rollcall.web import access, chart
+from rollcall.web import access, chart, list_query
 from rollcall.web.blueprint import blueprint
 
 CHART_DAYS = (7, 30, 90, 365)
@@ -34,5 +36,8 @@ def dashboard() -> Response:
         chart=chart.sign_ups(numbers.signups(session(), now, days)),
         days=days,
         choices=CHART_DAYS,
+        of_days=list_query.of_days,
+        today=now.date(),
+        week_start=(now - timedelta(days=7)).isoformat(),
     )
     return make_response(page)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from flask import request
@@ -33,7 +32,7 @@ def export_users() -> Response:
     query = RequestParser().parse(FilterSchema(), request, location="query")
     chosen = paging.user_filter(query)
     with transaction() as work:
-        exports.record(work, "csv", runtime.now(), asdict(chosen))
+        exports.record(work, "csv", runtime.now(), chosen.plain)
     return _file(user_search.exported(session(), chosen))
 
 

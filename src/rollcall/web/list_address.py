@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 from flask import g, has_request_context, request, url_for
 
 from rollcall.api.schemas.users import ListQuerySchema
+from rollcall.web import list_query
 from rollcall.web.blueprint import blueprint
 
 _PARAMETER: Final = "list"
@@ -36,7 +37,7 @@ def _query() -> dict[str, Any]:
     """The parameters of that list; of anything else in the address nothing is taken over."""
     if "list_query" not in g:
         if request.endpoint == _LIST:
-            given = list(request.args.items())
+            given = list(list_query.canonical(request.args.items()).items())
         else:
             text = request.args.get(_PARAMETER, "")
             given = parse_qsl(text) if len(text) <= _LENGTH_MAX else []

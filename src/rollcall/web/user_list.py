@@ -14,24 +14,14 @@ from rollcall.api.schemas.users import FilterSchema, ListQuerySchema
 from rollcall.errors import UserNotFound, ValidationFailed
 from rollcall.models import UserRecord
 from rollcall.services.users import directory
+from rollcall.web import list_query
 from rollcall.web.wording import number
 
 _SCHEMA = ListQuerySchema()
 _FILTERS = FilterSchema().fields.keys()
 _PLACE = ("page", "cursor")
 _ID_DIGITS = 20  # no id has as many
-_CHIPS = {
-    ("is_active", "true"): "Active",
-    ("is_active", "false"): "Inactive",
-    ("is_superuser", "true"): "Superusers",
-    ("is_superuser", "false"): "Not superusers",
-}
-
-
-def filters(values: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the active filters, each as its parameter and its label."""
-    states = [(name, label) for (name, value), label in _CHIPS.items() if values.get(name) == value]
-    return [("search", f"“{values['search']}”"), *states] if "search" in values else states
+_IN_THE_MAIN_ROW = ("search", "is_active", "is_superuser", "sort_by", "sort_order")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +55,7 @@ class UserList:
     """
 
     def __init__(self, session: Session, given: Mapping[str, str]) -> None:
-        typed = {name: value.strip() for name, value in given.items() if name in _SCHEMA.fields and value.strip()}
+        typed = {name: value for name, value in list_query.canonical(given.items()).items() if name in _SCHEMA.fields}
         wrong = _SCHEMA.validate(typed)
         self.problems = [str(message) for messages in wrong.values() for message in messages]
         self.values = {name: value for name, value in typed.items() if name not in wrong}
@@ -139,7 +129,23 @@ class UserList:
 
     @property
     def chips(self) -> list[Chip]:
-        return [Chip(label, self._href(**{name: None})) for name, label in filters(self.values)]
+        return [Chip(label, self._href(**dict.fromkeys(names))) for names, label in list_query.labels(self.values)]
+
+    @property
+    def form_days(self) -> dict[str, str]:
+        """The values of the date fields."""
+        return list_query.form_days(self.values)
+
+    @property
+    def has_further_filters(self) -> bool:
+        return any(name in _FILTERS and name not in _IN_THE_MAIN_ROW for name in self.values)
+
+    @property
+    def kept_by_form(self) -> list[tuple[str, str]]:
+        """The filters for which the form has no field."""
+        with_field = {*_IN_THE_MAIN_ROW, "never_logged_in", "has_password"}
+        with_field |= {name for field, name in list_query.MOMENTS.items() if field in self.form_days}
+        return [(name, value) for name, value in self._filters.items() if name not in with_field]
 
     def change_all(self, deed: str) -> str:
         """The address of the question whether to do something to all that match."""
@@ -149,7 +155,7 @@ class UserList:
         """The head of a column, linked to the list in its order, or the other way round if it is in it already."""
         current = self.values.get("sort_by", "created_at")
         order = self.values.get("sort_order", "desc")
-        usual = "desc" if column == "created_at" else "asc"
+        usual = "desc" if column in ("created_at", "last_login_at") else "asc"
         if column != current:
             return Heading(label, self._href(sort_by=column, sort_order=usual), "none")
         turned = "asc" if order == "desc" else "desc"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from rollcall.infra import runtime
 
@@ -36,6 +36,11 @@ def estimate(seconds: float) -> str:
 def moment(value: datetime) -> str:
     """The exact time, in UTC."""
     return f"{value.astimezone(UTC):%d %b %Y, %H:%M} UTC".lstrip("0")
+
+
+def day(value: date) -> str:
+    """``3 Mar 2026``."""
+    return f"{value:%d %b %Y}".lstrip("0")
 
 
 def ago(value: datetime) -> str:

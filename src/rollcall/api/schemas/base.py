@@ -10,6 +10,7 @@ import marshmallow as ma
 
 from rollcall.api.parsing import Problem
 from rollcall.errors import FieldError
+from rollcall.services.events import moments
 
 _CODES = {
     "required": ("missing", "This field is required."),
@@ -45,6 +46,17 @@ class Text(_Coded, ma.fields.String):
             return self._check(value)
         except FieldError as error:
             raise ma.ValidationError([Problem(str(error), error.type)]) from error
+
+
+class Moment(Text):
+    """A time in ISO 8601 with an offset.
+
+    :param description: what it is for.
+    """
+
+    def __init__(self, description: str) -> None:
+        metadata = {"format": "date-time", "description": description, "examples": ["2026-01-31T12:00:00+00:00"]}
+        super().__init__(moments.with_offset, metadata=metadata)
 
 
 class Flag(_Coded, ma.fields.Boolean):

@@ -7,16 +7,10 @@ from typing import Any
 
 import marshmallow as ma
 
-from rollcall.api.schemas.base import Choice, Number, Schema, Text
-from rollcall.services.events import moments
+from rollcall.api.schemas.base import Choice, Moment, Number, Schema
 from rollcall.services.events.kinds import Kind
 
 _ID_MAX = 2**63 - 1
-
-
-def _moment(description: str) -> Text:
-    metadata = {"format": "date-time", "description": description, "examples": ["2026-01-31T12:00:00+00:00"]}
-    return Text(moments.with_offset, metadata=metadata)
 
 
 class PersonSchema(Schema):
@@ -70,8 +64,8 @@ class EventsQuerySchema(ChangesQuerySchema):
     type = Choice(*Kind)
     user_id = Number(1, _ID_MAX, metadata={"description": "Only events about this user, bulks included."})
     actor_id = Number(1, _ID_MAX, metadata={"description": "Only what this user did."})
-    after = _moment("Not before this time.")
-    before = _moment("Before this time.")
+    after = Moment("Not before this time.")
+    before = Moment("Before this time.")
 
     @ma.post_load
     def _make(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Any
 import marshmallow as ma
 
 from rollcall.api.parsing import Problem
-from rollcall.api.schemas.base import Choice, Flag, Number, Schema, Text
+from rollcall.api.schemas.base import Choice, Flag, Moment, Number, Schema, Text
 from rollcall.errors import FieldError, ValidationFailed
 from rollcall.models import User, UserRecord
-from rollcall.services.search import terms
+from rollcall.services.search import filters, terms
 from rollcall.services.users import fields
 from rollcall.services.users.fields import NewUser
 from rollcall.services.users.new_passwords import require_impersonal
@@ -24,6 +24,7 @@ EXAMPLE = {
     "is_superuser": False,
     "created_at": "2026-11-23T09:30:00+00:00",
     "updated_at": "2026-11-23T09:30:00+00:00",
+    "last_login_at": "2026-11-24T08:15:00+00:00",
 }
 # 10⁹ pages are more users than a BIGINT sequence gives out in a lifetime; larger numbers would overflow OFFSET.
 PAGE_MAX = 1_000_000_000
@@ -47,6 +48,11 @@ def _password(**kwargs: Any) -> Text:
     return Text(fields.password, metadata=metadata, load_only=True, **kwargs)
 
 
+def _exactly(description: str) -> Text:
+    metadata = {"minLength": 1, "maxLength": filters.NAME_MAX, "description": description, "examples": [EXAMPLE["username"]]}
+    return Text(filters.exact_name, metadata=metadata)
+
+
 class UserSchema(Schema):
     """A user as it is answered; never with a password or its hash."""
 
@@ -58,6 +64,9 @@ class UserSchema(Schema):
     is_superuser = ma.fields.Boolean()
     created_at = ma.fields.DateTime(metadata={"examples": [EXAMPLE["created_at"]]})
     updated_at = ma.fields.DateTime(metadata={"examples": [EXAMPLE["updated_at"]]})
+    last_login_at = ma.fields.DateTime(
+        allow_none=True, metadata={"description": "`null`: never.", "examples": [EXAMPLE["last_login_at"]]}
+    )
 
 
 def represented(user: User | UserRecord) -> dict[str, Any]:
@@ -71,6 +80,7 @@ def represented(user: User | UserRecord) -> dict[str, Any]:
         "is_superuser": user.is_superuser,
         "created_at": user.created_at.isoformat(),
         "updated_at": user.updated_at.isoformat(),
+        "last_login_at": user.last_login_at.isoformat() if user.last_login_at else None,
     }
 
 
@@ -149,11 +159,35 @@ class FilterSchema(Schema):
         metadata={
             "minLength": 1,
             "maxLength": 100,
-            "description": "A part of username, e-mail or full name, in capitals or not; `%` and `_` are plain characters.",
+            "description": "Every word of the term is a part of username, e-mail address or full name, in any order, without regard to "
+            "case, accents and widths. `%` and `_` match literally. `Name <address>` is searched as the address.",
         },
     )
-    sort_by = Choice("created_at", "username", "email", metadata={"default": "created_at"})
+    email = _exactly("Exactly this address, in any case.")
+    username = _exactly("Exactly this username, in any case.")
+    created_after = Moment("Created at this time or later.")
+    created_before = Moment("Created before this time.")
+    last_login_after = Moment("Last log-in at this time or later.")
+    last_login_before = Moment("Last log-in before this time. Users who never logged in are left out.")
+    never_logged_in = Flag(
+        metadata={"in_query": True, "description": "Only users who never logged in (`true`), or who have (`false`)."}
+    )
+    has_password = Flag(metadata={"in_query": True, "description": "Only users with (`true`) or without (`false`) a password."})
+    sort_by = Choice(
+        *("created_at", "username", "email", "last_login_at", "relevance"),
+        metadata={
+            "description": "By default `relevance` with a search, else `created_at`. By `relevance`, the user whose username, e-mail "
+            "address or id is the whole term comes first, and all others follow, newest first. By `last_login_at`, users who never "
+            "logged in are older than anyone.",
+        },
+    )
     sort_order = Choice("asc", "desc", metadata={"default": "desc", "description": "Ties are broken by id."})
+
+    @ma.validates_schema
+    def _relevance_of_a_search(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("sort_by") == "relevance" and "search" not in data:
+            problem = Problem("Only a search can be sorted by relevance.", "needs_search")
+            raise ma.ValidationError({"sort_by": [problem]})
 
 
 class ListQuerySchema(FilterSchema):
@@ -175,7 +209,7 @@ class UserPageSchema(Schema):
 
     items = ma.fields.List(ma.fields.Nested(UserSchema))
     total = ma.fields.Integer(metadata={"description": "How many users match."})
-    total_is_exact = ma.fields.Boolean(metadata={"description": "`false`: a search matches more than `total`."})
+    total_is_exact = ma.fields.Boolean(metadata={"description": "`false`: more users match than `total`."})
     page = ma.fields.Integer()
     size = ma.fields.Integer()
     pages = ma.fields.Integer(metadata={"description": "`total` in pages of `size`."})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, select, text, update
 from sqlalchemy.orm import Session
 
 from rollcall.errors import InactiveAccount, InvalidCredentials, InvalidToken, SessionNotFound
@@ -46,13 +46,13 @@ def named(name: str) -> ColumnElement[bool]:
 
 
 def look_up(session: Session, username: str, *columns: Any) -> Row[Any] | None:
-    """Return the id, the password hash and ``is_active`` of the user that a log-in names, and further columns.
+    """Return what :func:`open_session` needs of the user that a log-in names, and further columns.
 
     :return: ``None`` if nobody has this username or e-mail address.
     """
     if not can_be_stored(username):
         return None
-    query = select(User.id, User.username, User.password_hash, User.is_active, *columns)
+    query = select(User.id, User.username, User.password_hash, User.is_active, User.never_logged_in, *columns)
     return session.execute(query.where(named(username))).one_or_none()
 
 
@@ -73,6 +73,23 @@ def log_in(session: Session, username: str, password: str, *, device: Device, no
     return open_session(session, user, password, device=device, now=now, lifetime=lifetime)
 
 
+# Opens the session and sets the time of the last log-in, in one round trip. The user's row is locked first, so that of two first
+# log-ins at once the second waits here. Log-ins of one user at once then wait for each other at the row of ``user_logins``.
+_OPEN = """
+    WITH valid AS (
+        SELECT id FROM users WHERE id = :user_id AND is_active AND password_hash = :stored FOR {lock}
+    ), logged_in AS (
+        INSERT INTO user_logins (user_id, last_login_at) SELECT id, :now FROM valid
+        ON CONFLICT (user_id) DO UPDATE SET last_login_at = greatest(user_logins.last_login_at, excluded.last_login_at)
+    ){first}
+    INSERT INTO sessions (user_id, token_hash, created_at, expires_at, address, user_agent)
+    SELECT id, :token_hash, :now, :expires_at, CAST(:address AS inet), :user_agent FROM valid
+"""
+_FIRST = ", first AS (UPDATE users SET never_logged_in = false WHERE id IN (SELECT id FROM valid) AND never_logged_in)"
+_OPEN_SESSION = text(_OPEN.format(lock="SHARE", first=""))
+_OPEN_FIRST_SESSION = text(_OPEN.format(lock="NO KEY UPDATE", first=_FIRST))
+
+
 def open_session(
     session: Session, user: Row[Any] | None, password: str, *, device: Device, now: datetime, lifetime: timedelta
 ) -> str:
@@ -90,15 +107,10 @@ def open_session(
         if session.execute(update(User).where(unchanged).values(password_hash=fresh)).rowcount:  # type: ignore[attr-defined]
             stored = fresh
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    values = (_digest(token), now, now + lifetime, device.address, device.user_agent)
-    still_valid = (
-        select(User.id, *map(literal, values))
-        .where(User.id == user.id, User.is_active, User.password_hash == stored)
-        .with_for_update(read=True)
-    )
-    columns = ["user_id", "token_hash", "created_at", "expires_at", "address", "user_agent"]
-    made = session.execute(insert(UserSession).from_select(columns, still_valid))
-    if made.rowcount != 1:  # type: ignore[attr-defined]
+    values = {"token_hash": _digest(token), "expires_at": now + lifetime, "address": device.address}
+    values |= {"user_id": user.id, "stored": stored, "now": now, "user_agent": device.user_agent}
+    statement = _OPEN_FIRST_SESSION if user.never_logged_in else _OPEN_SESSION
+    if session.execute(statement, values).rowcount != 1:  # type: ignore[attr-defined]
         raise InvalidCredentials
     record(session, Kind.LOGIN_SUCCEEDED, now, Actor(user.id, user.username))
     _sweep(session, now)

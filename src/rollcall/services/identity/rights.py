@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from rollcall.errors import AccessDenied, InvalidToken
 from rollcall.models import UserRecord
+from rollcall.models.user import RECORD_SQL
 from rollcall.services.identity.accounts import Identity
 
 # Any number that no other user of advisory locks in this database takes.
@@ -28,7 +29,7 @@ _LOCK_USER: Final = text("SELECT FROM users WHERE id = :id FOR NO KEY UPDATE")
 
 # PostgreSQL locks the user before the session. After a wait it evaluates the conditions again, on the rows as they are then.
 _CALLER: Final = f"""
-    SELECT {", ".join(f"users.{column}" for column in UserRecord._fields)}
+    SELECT {RECORD_SQL}
     FROM users JOIN sessions ON sessions.user_id = users.id
     WHERE users.id = :user_id AND sessions.id = :session_id AND users.is_active AND sessions.expires_at > :now
     FOR {{strength}} OF users FOR KEY SHARE OF sessions

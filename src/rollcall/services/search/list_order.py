@@ -9,18 +9,19 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, literal, tuple_
 
-from rollcall.models import User
+from rollcall.models import User, user_logins
 from rollcall.models.user import EMAIL_KEY, USERNAME_KEY
 
-SortBy = Literal["created_at", "username", "email", "relevance"]
+SortBy = Literal["created_at", "username", "email", "last_login_at", "relevance"]
 SortOrder = Literal["asc", "desc"]
 
-# By relevance, whoever is named exactly by the term comes first, and all others by sign-up.
+# By relevance, users whom the term names exactly come first, and all others follow by sign-up.
 _KEYS: dict[str, ColumnElement[Any]] = {
     "created_at": User.__table__.c.created_at,
     "relevance": User.__table__.c.created_at,
     "username": USERNAME_KEY,
     "email": EMAIL_KEY,
+    "last_login_at": user_logins.c.last_login_at,
 }
 
 
@@ -28,11 +29,11 @@ _KEYS: dict[str, ColumnElement[Any]] = {
 class Position:
     """A place between two rows of a list: next to the row with this sort key and id.
 
-    :param key: of the sort column's type: a time, or the key of a name.
+    :param key: of the sort column's type: a time, or the key of a name; ``None``: the user never logged in.
     :param backwards: true: what comes before the row; false: what comes after.
     """
 
-    key: datetime | str
+    key: datetime | str | None
     id: int
     backwards: bool = False
 
@@ -41,7 +42,7 @@ class Position:
 class Order:
     """A sort key and a direction; ties are broken by id. There is one object for each.
 
-    :ivar tied: users may share a key. Names are unique: sorting by the id too would only cost time.
+    :param tied: users may share a key. Names are unique: sorting by the id too would only cost time.
     """
 
     key: ColumnElement[Any]
@@ -70,4 +71,4 @@ class Order:
 @cache
 def of(sort_by: SortBy, sort_order: SortOrder, *, backwards: bool = False) -> Order:
     """Return the order of a list, or its reverse."""
-    return Order(_KEYS[sort_by], (sort_order == "desc") != backwards, tied=_KEYS[sort_by] is _KEYS["created_at"])
+    return Order(_KEYS[sort_by], (sort_order == "desc") != backwards, tied=sort_by not in ("username", "email"))

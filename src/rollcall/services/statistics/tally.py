@@ -127,11 +127,23 @@ class Place:
 
 
 def locate(
-    session: Session, offset: int, *, descending: bool, is_active: bool | None = None, is_superuser: bool | None = None
+    session: Session,
+    offset: int,
+    *,
+    descending: bool,
+    is_active: bool | None = None,
+    is_superuser: bool | None = None,
+    first_day: date | None = None,
+    before_day: date | None = None,
 ) -> Place:
-    """The day on which the row number ``offset`` (from 0) of a list by sign-up is."""
+    """The day on which the row number ``offset`` (from 0) of a list by sign-up is.
+
+    :param first_day: only days from this one on; ``before_day``: only days before this one.
+    """
     states = {"is_active": is_active, "is_superuser": is_superuser}
     asked = [by_day.c[column] == state for column, state in states.items() if state is not None]
+    asked += [by_day.c.day >= first_day] if first_day is not None else []
+    asked += [by_day.c.day < before_day] if before_day is not None else []
     days = (
         select(by_day.c.day, func.sum(by_day.c.users).label("users"), func.sum(by_day.c.deltas).label("deltas"))
         .where(*asked)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from rollcall.errors import (
     NAMES,
@@ -255,9 +256,12 @@ def _insert_all(session: Session, rows: list[dict[str, Any]], check: Callable[[]
 
 def _insert(session: Session, rows: list[dict[str, Any]]) -> list[User]:
     try:
-        return list(session.scalars(insert(User).returning(User, sort_by_parameter_order=True), rows))
+        users = list(session.scalars(insert(User).returning(User, sort_by_parameter_order=True), rows))
     except IntegrityError as error:
         raise conflicts.of(error) from error
+    for user in users:
+        set_committed_value(user, "last_login_at", None)  # RETURNING leaves it out; to read it would be one more statement
+    return users
 
 
 def _flush(session: Session) -> None:

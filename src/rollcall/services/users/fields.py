@@ -63,8 +63,8 @@ IMPORT_FIELDS: Final = (
     "is_superuser",
     "created_at",
 )
-IGNORED_FIELDS: Final = ("id", "updated_at", "line", "reason")
-"""Accepted by an import and not used: the first two are written by an export, and given anew by the database; the others
+IGNORED_FIELDS: Final = ("id", "updated_at", "last_login_at", "line", "reason")
+"""Accepted by an import and not used: the first three are written by an export, and begin anew; the others
 are written by the file of bad rows (``import_files``)."""
 _KNOWN_FIELDS: Final = frozenset(IMPORT_FIELDS + IGNORED_FIELDS)
 
