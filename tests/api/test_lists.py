@@ -99,7 +99,7 @@ def test_usernames_are_ordered_by_code_point_on_every_machine(listed, put_users)
         ("\\%", []),
         ("c_rol", []),
         ("c%l", []),
-        ("smith carol", []),
+        ("smith carol", ["carol"]),
         ("carolc", []),
         ("li@a", []),
         ("'", ["odd"]),
@@ -107,7 +107,6 @@ def test_usernames_are_ordered_by_code_point_on_every_machine(listed, put_users)
         ("None", []),
         ("null", []),
         ("🙂", []),
-        (" ", ["carol", "ivan", "dora", "odd"]),
         ("x" * 100, []),
     ],
 )
@@ -127,7 +126,7 @@ def test_search_finds_a_part_of_any_of_the_three(listed, put_users, term, found)
 
 def test_search_does_not_match_across_two_columns(listed, put_users):
     put_users([{"username": "abc", "email": "def@example.org", "full_name": "Ghi"}])
-    for term in ("abcdef", "abc def", "orgghi", "org ghi", "abcghi"):
+    for term in ("abcdef", "orgghi", "abcghi", "cdef@", "org\x20ghix"):
         assert listed(search=term) == []
 
 
@@ -203,9 +202,12 @@ def test_full_last_page_has_no_next(as_root, put_users):
         ("is_superuser=no", "is_superuser", "invalid_type"),
         ("search=", "search", "too_short"),
         ("search=" + "x" * 101, "search", "too_long"),
+        ("search=%20", "search", "too_short"),
+        ("search=,%20%C2%A0", "search", "too_short"),
         ("search=a%00b", "search", "invalid_characters"),
         ("search=a%1Fb", "search", "invalid_characters"),
         ("sort_by=id", "sort_by", "invalid_choice"),
+        ("sort_by=relevance", "sort_by", "needs_search"),
         ("sort_by=password_hash", "sort_by", "invalid_choice"),
         ("sort_by=USERNAME", "sort_by", "invalid_choice"),
         ("sort_order=up", "sort_order", "invalid_choice"),

@@ -1,18 +1,20 @@
-"""A search finds what the plainest query would, in its order, whatever way it takes: with users who cluster where it hurts."""
+"""A search finds what a plain scan of the table would, in its order, whichever way the engine takes."""
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from itertools import product
+from random import Random
 
 import pytest
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import select, text
 
 import databases
 from rollcall.infra.database import db
 from rollcall.models import User
-from rollcall.models.user import BEGINNINGS, GROUPED, GROUPS, NAME_BEGINNINGS, UNUSUAL
-from rollcall.services.search import list_order, name_jumps, text_search, user_search
-from rollcall.services.search.user_search import Position, Total, UserFilter
+from rollcall.services.search import list_order, text_search, user_search
+from rollcall.services.search.filters import UserFilter
+from rollcall.services.search.list_order import Position
+from rollcall.services.search.text_search import Total
 
 # "gather" stands together at one end of the usernames and "zeal" at the other, "founder" among the oldest and "newest" among
 # the newest only; e-mails begin otherwise; thirty share a moment of sign-up; some names are short, some not ASCII.
@@ -28,25 +30,7 @@ PEOPLE = text("""
     FROM generate_series(1, 1200) AS n
     UNION ALL SELECT 'gat', 'gat@even.example', 'Maria', true, true, :now - interval '3 years'
 """)
-TERMS = [
-    "gather",
-    "ZEAL",
-    "gat",
-    "maria",
-    "founder",
-    "newest",
-    "even",
-    "d.example",
-    "@even.example",
-    "éva",
-    "李",
-    "0%",
-    "_1",
-    "7",
-    "117",
-    "zz",
-    "none",
-]
+TERMS = ["GATHER", "gat", "maria", "founder", "newest", "d.example", "éva", "李", "0%", "7", "117", "maria odd", "7j"]
 STATES = [
     {},
     {"is_active": False},
@@ -54,7 +38,7 @@ STATES = [
     {"is_active": True, "is_superuser": False},
     {"is_active": False, "is_superuser": True},
 ]
-ORDERS = list(product(("created_at", "username", "email"), ("asc", "desc")))
+ORDERS = list(product(("created_at", "username", "email", "relevance"), ("asc", "desc")))
 
 
 @pytest.fixture(scope="module")
@@ -70,32 +54,27 @@ def session(people):
         yield session
 
 
-@pytest.fixture(params=[10, 30])
-def narrow(monkeypatch, request):
-    """Windows so narrow that a search among these few people needs all its means; with the wider one it meets all superusers."""
-    bounds = {
-        "WINDOW": 3,
-        "WINDOW_BY_NAME": 5,
-        "WINDOW_OF_FEW": 7,
-        "WINDOW_OF_ALL": 40,
-        "WIDE": request.param,
-        "SLICE": 2,
-        "MANY": 100,
-    }
-    bounds |= {"COUNT_AT_MOST": 20, "FEW": 2, "MOST": 15, "SAMPLE": 20}
-    for bound, rows in bounds.items():
-        monkeypatch.setattr(text_search, bound, rows)
-    monkeypatch.setattr(name_jumps, "LOOK_UP", 40)
+@pytest.fixture
+def narrow(monkeypatch):
+    """Bounds so narrow that a search among these few people needs every step."""
+    for bound, value in {"NEAR": 3, "SAMPLE": 200, "COMMON": 2, "MARGIN": 0.5, "COUNT_AT_MOST": 20}.items():
+        monkeypatch.setattr(text_search, bound, value)
 
 
 def plainly(session, chosen):
-    """All who match, as (key, id), in order, by the plainest query that there is."""
-    columns = (User.username, User.email, User.full_name)
-    found = or_(*(func.lower(column).contains(chosen.search.lower(), autoescape=True) for column in columns))
-    states = [getattr(User, state) == wanted for state, wanted in chosen.states.items()]
-    order = list_order.of(chosen.sort_by, chosen.sort_order)
-    rows = session.execute(select(order.key, User.id).where(found, *states).order_by(*order.clauses(), User.id))
-    return sorted(map(tuple, rows), reverse=order.descending)
+    """All who match, as (key, id), in order, by a plain scan with the same folding."""
+    folded = session.scalar(text("SELECT user_search_fold(:term)"), {"term": chosen.search})
+    order = list_order.of(chosen.sorted_by, chosen.sort_order)
+    columns = (order.key, User.id, User.search_text, User.username, User.email, User.is_active, User.is_superuser)
+    rows = []
+    for key, user_id, searched, username, email, *states in session.execute(select(*columns)):
+        exact = chosen.search.lower() in (username.lower(), email.lower(), str(user_id))
+        if not exact and not all(word in searched for word in folded.split()):
+            continue
+        if all(getattr(chosen, name) in (None, state) for name, state in zip(("is_active", "is_superuser"), states, strict=True)):
+            rank = exact and chosen.sorted_by == "relevance"
+            rows.append((rank, (-user_id if rank else 0), key, user_id))
+    return [(key, user_id) for _, _, key, user_id in sorted(rows, reverse=order.descending)]
 
 
 def ids(page):
@@ -145,7 +124,7 @@ def test_a_walk_there_and_back_meets_those_of_the_plainest_query(session, narrow
         assert {page.total for page in there + back} == {there[0].total}
 
 
-@pytest.mark.parametrize(("sort_by", "sort_order"), ORDERS)
+@pytest.mark.parametrize(("sort_by", "sort_order"), ORDERS[:6])
 @pytest.mark.parametrize("term", ["maria", "gat", "7"])
 def test_search_goes_on_beside_a_user_who_does_not_match(session, narrow, term, sort_by, sort_order):
     chosen = UserFilter(search=term, sort_by=sort_by, sort_order=sort_order)
@@ -158,86 +137,85 @@ def test_search_goes_on_beside_a_user_who_does_not_match(session, narrow, term, 
         assert ids(user_search.page_at(session, chosen, Position(*place, backwards=True), 9)) == before[-9:]
 
 
-@pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("column", ["username", "email"])
-def test_beginnings_cover_all_names_between_two_and_few_others(session, column, descending):
-    names = sorted(session.scalars(select(list_order.of(column, "asc").key).select_from(User)), reverse=descending)
-
-    def covered(start, end, without=None):
-        chosen = name_jumps._beginnings(start, end and end[:BEGINNINGS], descending=descending, without=without)
-        found, in_groups = (
-            {name for name in names if set(asked) & (held(name) - {without})} for asked in (chosen, name_jumps._in_groups(chosen))
-        )
-        assert in_groups == found
-        return found
-
-    for start, end in pairwise([None, *names[::150], None]):
-        first, last = names.index(start) if start else 0, names.index(end) if end else len(names) - 1
-        assert set(names[first : last + 1]) <= covered(start, end)
-        assert len(covered(start, end)) < 500
-        if end:
-            before = [name for name in names[first:last] if not name.startswith(end[:BEGINNINGS])]
-            assert set(before) <= covered(start, end, without=end[:BEGINNINGS])
+def test_whom_the_term_names_exactly_comes_first_by_relevance(session):
+    first, *others = user_search.numbered_page(session, UserFilter(search="GAT"), 1, 3).items
+    assert first.username == "gat"  # the oldest of all
+    assert others == sorted(others, key=lambda user: user.created_at, reverse=True)
+    by_address = user_search.numbered_page(session, UserFilter(search="Gat <gat@even.example>"), 1, 3)
+    assert [user.username for user in by_address.items] == ["gat"]
+    number = session.scalar(select(User.id).where(User.username == "gather_9"))
+    by_id = user_search.numbered_page(session, UserFilter(search=str(number)), 1, 3)
+    assert by_id.items[0].id == number
 
 
-@pytest.mark.parametrize("descending", [False, True])
-def test_names_before_a_place_are_asked_for_by_few_beginnings(descending):
-    for place in ("m", "ma", "mar", "john_smith", "zoe", "7up"):
-        chosen = name_jumps._in_groups(name_jumps._beginnings(None, place[:3], descending=descending))
-        # At most five groups, and five letters of the group that the place is in, for each character; digits are one group of 15.
-        assert len(chosen) <= 1 + sum(5 + (14 if letter.isdigit() else 5) for letter in place[:3])
+def test_a_page_of_one_goes_through_exact_matches_and_back(session):
+    chosen = UserFilter(search="gat")
+    first = user_search.numbered_page(session, chosen, 1, 1)
+    second = user_search.page_at(session, chosen, first.after, 1)
+    again = user_search.page_at(session, chosen, second.before, 1)
+    assert (ids(first), first.before) == (ids(again), None)
+    assert again.before is None
+    assert ids(second) != ids(first)
 
 
-@pytest.mark.parametrize("look_up", [1, 100, 10_000, 200_000])
-@pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("column", ["username", "email"])
-def test_what_is_looked_up_before_a_jump_is_all_that_lies_there(session, monkeypatch, column, descending, look_up):
-    monkeypatch.setattr(name_jumps, "LOOK_UP", look_up)
-    names = sorted(session.scalars(select(list_order.of(column, "asc").key).select_from(User)), reverse=descending)
-    for first, share, needed in product(range(0, 900, 90), (0.001, 0.05), (1, 20)):
-        start = names[first] if first else None
-        sample = name_jumps.Sample(names[first + 5 :: 7], share)
-        jump = name_jumps.choose(sample, needed, descending=descending, start=start)
-        assert jump.name
-        before = {name for name in names[first + 1 :] if (name > jump.name if descending else name < jump.name)}
-        found = {name for name in names if held(name) & set(jump.before)}
-        apart = {name for name in names if jump.crowds and not held(name) & set(jump.crowds)}
-        assert before <= found | apart
-        assert all(UNUSUAL in held(name) for name in found & apart)
-        enough = {name for name in names if held(name) & set(jump.enough)}
-        assert set(names[first : names.index(sample.names[needed - 1]) + 1]) <= enough
+RANDOM = text("""
+    INSERT INTO users (username, email, full_name, is_active, is_superuser, created_at)
+    SELECT substr(md5(n::text), 1, 4 + n % 5) || n,
+           left(md5('m' || n), 2 + n % 3) || '.' || n || '@' || left(md5((n % 40)::text), 5) || '.example',
+           (ARRAY['María', 'Maria', 'Søren', 'Иван', 'Αλέξης', 'Ann', 'Anna', '李', '김민준', 'Łukasz'])[1 + n % 10] || ' '
+           || (ARRAY['Costa', 'Müller', 'Muller', 'Novák', 'Nováková', 'Straße', 'Петров', 'Ørsted'])[1 + n % 8],
+           n % 11 > 0, n % 97 = 3, :now - (n % 900) * interval '17 h'
+    FROM generate_series(1, 20000) AS n
+""")
 
 
-@pytest.mark.parametrize("descending", [False, True])
-def test_names_in_a_crowd_are_read_and_the_few_others_looked_up(descending):
-    names = [f"maria.{number}@example.org" for number in range(900, 1900)]
-    crowded = name_jumps.Sample([*names, "anna@example.org", "zoe@example.org"], 0.01)
-    from_the_start = name_jumps.choose(crowded, 51, descending=descending, start=None)
-    assert from_the_start.name == ("maria\U0010ffff" if descending else "maria")
-    assert (from_the_start.before, from_the_start.crowds) == ([UNUSUAL], ["maria"])
-    further = name_jumps.choose(crowded, 51, descending=descending, start="max" if descending else "lena")
-    assert (further.before, further.crowds) == ([UNUSUAL], ["maria"])
-    spread = name_jumps.Sample([chr(ord("a") + number % 26) + name for number, name in enumerate(names)], 0.01)
-    assert name_jumps.choose(spread, 51, descending=descending, start=None).crowds == []
-    few = [f"{end}.{number}@example.org" for end in ("ant", "yak") for number in range(3)]
-    near = name_jumps.choose(name_jumps.Sample([*names, *few], 0.001), 51, descending=descending, start=None)
-    assert near.name.startswith("yak" if descending else "ant")
-    assert near.crowds == [], "those before a small crowd are soon passed over"
+@pytest.fixture(scope="module")
+def crowd(settings, clock):
+    """20,000 users, in a database of their own; and all that a plain scan looks at."""
+    with databases.filled(settings, clock, RANDOM, now=clock.now) as app, app.app_context(), db.session() as session:
+        keys = {sort_by: list_order.of(sort_by, "asc").key.label(sort_by) for sort_by in ("created_at", "username", "email")}
+        columns = (User.id, User.search_text, User.is_active, User.is_superuser)
+        rows = [row._asdict() for row in session.execute(select(*columns, *keys.values()))]
+        session.commit()
+        yield rows
 
 
-def held(name):
-    """The beginnings of a name that the index holds."""
-    beginnings = {name.ljust(length)[:length] for length in range(1, BEGINNINGS + 1)}
-    usual = set(name[:BEGINNINGS]) <= set("".join(GROUPS.values()))
-    return {*beginnings, *(in_group(part) for part in beginnings if len(part) <= GROUPED), *([] if usual else [UNUSUAL])}
+def typed(random, rows):
+    """A term as somebody might type it: parts of a user's text, in another case."""
+    words = random.choice(rows)["search_text"].replace("\x1f", " ").split()
+    parts = []
+    for _ in range(random.choice((1, 1, 1, 2, 3))):
+        word = random.choice(words)
+        start = random.randrange(len(word))
+        parts.append(word[start : start + random.choice((1, 2, 3, 3, 4, 6, 12))])
+    random.shuffle(parts)
+    return random.choice((str.upper, str.lower, str.title))(" ".join(parts))
 
 
-def in_group(beginning):
-    group = (name for name, letters in GROUPS.items() if beginning[-1] in letters)
-    return beginning[:-1] + next(group, beginning[-1])
-
-
-def test_the_index_holds_these_beginnings(session):
-    for column, beginnings in NAME_BEGINNINGS.items():
-        for name, kept in session.execute(select(list_order.of(column, "asc").key, beginnings).select_from(User)):
-            assert {part for part in kept if part} == held(name)
+@pytest.mark.parametrize("seed", range(10))
+def test_a_thousand_random_searches_find_what_a_plain_scan_finds(crowd, seed):
+    random = Random(seed)
+    for _ in range(100):
+        states = random.choice(STATES)
+        sort_by, sort_order = random.choice(ORDERS)
+        chosen = UserFilter(**states, search=typed(random, crowd), sort_by=sort_by, sort_order=sort_order)
+        size = random.choice((1, 7, 50, 100))
+        with db.session() as session:
+            folded = session.scalar(text("SELECT user_search_fold(:term)"), {"term": chosen.search}).split()
+            key = "created_at" if sort_by == "relevance" else sort_by
+            exact = [row["id"] for row in crowd if chosen.search in (str(row["id"]), row["search_text"].split("\x1f")[0])]
+            found = [row for row in crowd if row["id"] in exact or all(word in row["search_text"] for word in folded)]
+            found = [row for row in found if all(row[state] == wanted for state, wanted in states.items())]
+            first = exact if sort_by == "relevance" else []
+            found.sort(key=lambda row: (row["id"] in first, row[key], row["id"]), reverse=sort_order == "desc")
+            expected = [row["id"] for row in found]
+            page = user_search.numbered_page(session, chosen, 1, size)
+            assert ids(page) == expected[:size], chosen
+            assert page.total == Total(min(len(expected), 200), exact=len(expected) <= 200), chosen
+            number = random.randrange(1, 5)
+            assert ids(user_search.numbered_page(session, chosen, number, size)) == expected[(number - 1) * size : number * size]
+            if page.after:
+                further = user_search.page_at(session, chosen, page.after, size)
+                assert ids(further) == expected[size : 2 * size], chosen
+                assert further.total == page.total
+                assert ids(user_search.page_at(session, chosen, further.before, size)) == ids(page)

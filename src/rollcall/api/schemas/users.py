@@ -159,8 +159,8 @@ class FilterSchema(Schema):
         metadata={
             "minLength": 1,
             "maxLength": 100,
-            "description": "Every word of the term is a part of username, e-mail address or full name, in any order, without regard to "
-            "case, accents and widths. `%` and `_` match literally. `Name <address>` is searched as the address.",
+            "description": "Every word of the term is a part of username, e-mail address or full name, in any order, without "
+            "regard to case, accents and widths. `%` and `_` match literally. `Name <address>` is searched as the address.",
         },
     )
     email = _exactly("Exactly this address, in any case.")
@@ -176,9 +176,9 @@ class FilterSchema(Schema):
     sort_by = Choice(
         *("created_at", "username", "email", "last_login_at", "relevance"),
         metadata={
-            "description": "By default `relevance` with a search, else `created_at`. By `relevance`, the user whose username, e-mail "
-            "address or id is the whole term comes first, and all others follow, newest first. By `last_login_at`, users who never "
-            "logged in are older than anyone.",
+            "description": "By default `relevance` with a search, else `created_at`. By `relevance`, the user whose username, "
+            "e-mail address or id is the whole term comes first, and all others follow, newest first. By `last_login_at`, users "
+            "who never logged in are older than anyone.",
         },
     )
     sort_order = Choice("asc", "desc", metadata={"default": "desc", "description": "Ties are broken by id."})

@@ -112,8 +112,12 @@ class _Search:
         filters = tuple((name, self.states.get(name)) for name in self.query.given)
         shape = Shape(order, filters, self.words, placed=position is not None)
         exact = self._exact(shape, position)
-        found = self._matches(shape, position, needed + len(exact)) if self.wanted.words else []
-        places = {user_id: key for key, user_id in [*found, *exact]}
+        found = self._matches(shape, position, needed + len(self.wanted.exact_ids)) if self.wanted.words else []
+        places = {user_id: key for key, user_id in found}
+        if self.query.sort_by == "relevance":
+            for user_id in self.wanted.exact_ids:  # they have a place of their own
+                places.pop(user_id, None)
+        places |= {user_id: key for key, user_id in exact}
         return sorted(((key, user_id) for user_id, key in places.items()), reverse=order.descending)[:needed]
 
     def _exact(self, shape: Shape, position: Position | None) -> list[_Place]:
