@@ -49,7 +49,7 @@ class User(Base):
 
     ``password_hash`` is null for a user who cannot log in until a password is set. A trigger keeps ``search_text``, in which a
     search looks: username, e-mail address and full name in lower case, with letters in place of the gaps (``LETTERS``).
-    ``never_logged_in`` is true for users without a row in ``user_logins``: it changes once, at the first log-in.
+    A trigger keeps ``never_logged_in``, which is true for users without a row in ``user_logins``: it changes at the first log-in.
     """
 
     __tablename__ = "users"

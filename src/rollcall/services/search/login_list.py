@@ -94,7 +94,7 @@ def _counting(part: _Part, names: tuple[str, ...], descending: bool, placed: boo
 
 def _met(part: _Part, names: tuple[str, ...], descending: bool, placed: bool, found: _Found) -> Select[Any]:
     """The ids and sort keys of the rows of a part; of ``user_logins`` alone where no filter looks at the user."""
-    of_users = [*filters.with_names(name for name in names if name not in filters.LOGIN_RANGE), *found]
+    of_users = [*filters.with_names([name for name in names if name not in filters.LOGIN_RANGE]), *found]
     columns: list[ColumnElement[Any]] = [user_logins.c.last_login_at, user_logins.c.user_id]
     if part is _Part.NEVER:
         columns = [User.__table__.c.id]
