@@ -127,7 +127,7 @@ def test_a_database_in_latin1_is_refused_at_the_start(settings, checkout):
     assert "Traceback" not in started.stderr
 
 
-def test_a_role_without_create_on_the_database_and_a_schema_of_its_own_are_enough(settings, clock):
+def test_a_role_without_create_on_the_database_needs_one_statement_of_an_administrator(settings, clock):
     with databases.application(settings, clock) as app, app.app_context():
         with db.engine.begin() as connection:
             name = connection.scalar(text("SELECT current_database()"))
@@ -136,12 +136,18 @@ def test_a_role_without_create_on_the_database_and_a_schema_of_its_own_are_enoug
             connection.execute(text(f"REVOKE CREATE, TEMPORARY ON DATABASE {name} FROM PUBLIC, CURRENT_USER"))
             connection.execute(text(f"GRANT TEMPORARY ON DATABASE {name} TO CURRENT_USER"))
         db.engine.dispose()
+        with pytest.raises(ClickException) as refusal:
+            flask_migrate.upgrade()
+        assert f"Have an administrator run 'CREATE EXTENSION pg_trgm' in the database {name}, then run" in refusal.value.message
+        assert flask_migrate.current() is None
+        with as_administrator(app) as connection:
+            connection.execute(text("CREATE EXTENSION pg_trgm SCHEMA public"))
         flask_migrate.upgrade()
         flask_migrate.check()
         require_names_without_case(app)
         with db.engine.connect() as connection:
             extensions = connection.scalars(text("SELECT extname FROM pg_extension")).all()
-            assert extensions == ["plpgsql"]
+            assert set(extensions) == {"plpgsql", "pg_trgm"}
             assert connection.scalar(text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")) == 0
         flask_migrate.downgrade(revision="base")
         flask_migrate.upgrade()

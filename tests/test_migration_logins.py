@@ -23,7 +23,8 @@ def before(settings, clock):
         flask_migrate.upgrade(revision="0015")
         with db.engine.begin() as connection:
             for name in ("session", "event", "both", "neither"):
-                connection.execute(text("INSERT INTO users (email, username) VALUES (:n || '@example.org', :n)"), {"n": name})
+                user = "INSERT INTO users (email, username, created_at) VALUES (:name || '@example.org', :name, :at)"
+                connection.execute(text(user), {"name": name, "at": NOON - timedelta(days=30)})
             put_session(connection, 1, NOON)
             put_session(connection, 3, NOON - timedelta(days=1))
             put_event(connection, 2, NOON - timedelta(days=9), "login_succeeded")
@@ -66,7 +67,6 @@ def test_a_run_that_was_interrupted_is_finished_by_the_next(before):
     with db.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0015'"))
         connection.execute(text("DELETE FROM user_logins WHERE user_id = 1"))
-        connection.execute(text("UPDATE users SET never_logged_in = true WHERE id = 2"))
         connection.execute(text("DROP INDEX ix_users_with_password, ix_user_logins_last_login_at"))
     flask_migrate.upgrade(revision="0016")
     assert fetch(LOGINS) == EXPECTED

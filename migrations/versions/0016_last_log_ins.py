@@ -1,8 +1,9 @@
 """Keep when each user last logged in, and who never has; and index what lists may be filtered by.
 
-``user_logins`` is a table of its own, so that a log-in updates no index of ``users``. ``users.never_logged_in`` changes once for
-each user. What is known from before comes from sessions and security events. The table stays in use meanwhile. Workers with the
-previous version do not note log-ins until they restart.
+``user_logins`` is a table of its own, so that a log-in updates no index of ``users``. Triggers keep two things true for any
+writer, on which lists rely: ``users.never_logged_in`` tells who has no row there (it changes once for each user), and nobody logs
+in before being created. What is known from before comes from sessions and security events. The table stays in use meanwhile.
+Workers with the previous version do not note log-ins until they restart.
 """
 
 import time
@@ -30,7 +31,41 @@ CREATE = """
         CONSTRAINT fk_user_logins_user_id FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
     );
     CREATE INDEX IF NOT EXISTS ix_user_logins_last_login_at ON user_logins (last_login_at, user_id);
-    ALTER TABLE users ADD COLUMN IF NOT EXISTS never_logged_in boolean NOT NULL DEFAULT true
+    ALTER TABLE users ADD COLUMN IF NOT EXISTS never_logged_in boolean NOT NULL DEFAULT true;
+    CREATE OR REPLACE FUNCTION user_logins_not_before() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = {schema}, pg_temp AS $$
+    BEGIN
+        NEW.last_login_at := greatest(NEW.last_login_at, (SELECT created_at FROM users WHERE id = NEW.user_id));
+        RETURN NEW;
+    END $$;
+    CREATE OR REPLACE FUNCTION user_logins_tell() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = {schema}, pg_temp AS $$
+    BEGIN
+        IF TG_OP = 'INSERT' THEN
+            UPDATE users SET never_logged_in = false WHERE id = NEW.user_id AND never_logged_in;
+        ELSE
+            UPDATE users SET never_logged_in = true WHERE id = OLD.user_id AND NOT never_logged_in;
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE OR REPLACE FUNCTION user_logins_follow() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = {schema}, pg_temp AS $$
+    BEGIN
+        UPDATE user_logins SET last_login_at = NEW.created_at WHERE user_id = NEW.id AND last_login_at < NEW.created_at;
+        RETURN NULL;
+    END $$;
+    CREATE OR REPLACE TRIGGER user_logins_not_before BEFORE INSERT OR UPDATE ON user_logins
+    FOR EACH ROW EXECUTE FUNCTION user_logins_not_before();
+    CREATE OR REPLACE TRIGGER user_logins_tell AFTER INSERT OR DELETE ON user_logins
+    FOR EACH ROW EXECUTE FUNCTION user_logins_tell();
+    CREATE OR REPLACE TRIGGER user_logins_follow AFTER UPDATE OF created_at ON users
+    FOR EACH ROW EXECUTE FUNCTION user_logins_follow();
+"""
+DROP = """
+    DROP TRIGGER IF EXISTS user_logins_follow ON users;
+    DROP TABLE IF EXISTS user_logins;
+    DROP FUNCTION IF EXISTS user_logins_not_before(), user_logins_tell(), user_logins_follow();
+    ALTER TABLE users DROP COLUMN IF EXISTS never_logged_in
 """
 KNOWN = """
     CREATE TEMPORARY TABLE known_logins AS
@@ -46,8 +81,6 @@ TAKE_OVER = """
     ), noted AS (
         INSERT INTO user_logins (user_id, last_login_at) SELECT id, at FROM batch
         ON CONFLICT (user_id) DO UPDATE SET last_login_at = greatest(user_logins.last_login_at, excluded.last_login_at)
-    ), told AS (
-        UPDATE users SET never_logged_in = false FROM batch WHERE users.id = batch.id AND users.never_logged_in
     )
     DELETE FROM known_logins USING batch WHERE known_logins.user_id = batch.id
 """
@@ -59,7 +92,8 @@ WAIT = "1s"
 def upgrade() -> None:
     with op.get_context().autocommit_block():
         op.execute("SET maintenance_work_mem = '256MB'")
-        _alter(CREATE)
+        schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
+        _alter(CREATE.format(schema=schema))
         op.execute("DROP TABLE IF EXISTS pg_temp.known_logins")
         op.execute(KNOWN)
         while _take_over() or op.get_bind().scalar(sa.text(LEFT)):
@@ -75,7 +109,7 @@ def downgrade() -> None:
     with op.get_context().autocommit_block():
         for name in INDEXES:
             op.drop_index(name, "users", if_exists=True, postgresql_concurrently=True)
-        _alter("ALTER TABLE users DROP COLUMN IF EXISTS never_logged_in; DROP TABLE IF EXISTS user_logins")
+        _alter(DROP)
 
 
 def _take_over() -> bool:

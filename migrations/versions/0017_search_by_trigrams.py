@@ -103,9 +103,9 @@ def _require_trigrams() -> None:
         raise ClickException(f"{message}, then run 'flask db upgrade' again. Nothing was changed.") from error
 
 
-def _execute(statement: str) -> None:
+def _execute(statement: str) -> int:
     # As it is: a colon or a percent sign in it means nothing.
-    op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})
+    return op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True}).rowcount
 
 
 def _name_key(column: str) -> str:
@@ -136,14 +136,13 @@ def _rewrite(text: str) -> None:
     """Let the trigger write ``search_text`` anew in each row where it is not yet this expression's value."""
     bind = op.get_bind()
     step = sa.text(f"SELECT max(id) FROM (SELECT id FROM users WHERE id > :after ORDER BY id LIMIT {ROWS_PER_STEP}) AS step")
-    change = (
-        "UPDATE users SET search_text = NULL WHERE id IN (SELECT id FROM users WHERE id > {0} AND id <= {1}"
-        f" AND search_text IS DISTINCT FROM {text} ORDER BY id FOR NO KEY UPDATE)"
-    )
     after, rewritten = -(2**63), 0
     while (upto := bind.scalar(step, {"after": after})) is not None:
         try:
-            rewritten += bind.exec_driver_sql(change.format(after, upto), execution_options={"no_parameters": True}).rowcount
+            rewritten += _execute(
+                f"UPDATE users SET search_text = NULL WHERE id IN (SELECT id FROM users WHERE id > {after} AND id <= {upto}"
+                f" AND search_text IS DISTINCT FROM {text} ORDER BY id FOR NO KEY UPDATE)"
+            )
         except sa.exc.OperationalError as error:
             if getattr(error.orig, "pgcode", None) != DEADLOCK_DETECTED:
                 raise

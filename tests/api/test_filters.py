@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
-from sqlalchemy import insert, text, update
+from sqlalchemy import insert, text
 
 from answers import problems, refused
 from facts import NOON, PASSWORD_HASH
-from rollcall.models import User, user_logins
+from rollcall.models import user_logins
 from rollcall.services.search import filters, user_search
 from rollcall.services.statistics import tally
 
@@ -41,7 +41,6 @@ def people(engine, put_users, root):
         times = [NOON - timedelta(hours=chance.choice([0, 24, chance.randrange(200)])) for _ in ids]
         rows = [{"user_id": user_id, "last_login_at": at} for user_id, at in zip(ids, times, strict=True)]
         connection.execute(insert(user_logins), rows)
-        connection.execute(update(User).where(User.id.in_(ids)).values(never_logged_in=False))
 
 
 @pytest.fixture

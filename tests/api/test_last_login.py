@@ -160,3 +160,17 @@ def test_list_by_last_log_in_puts_who_never_logged_in_before_anyone(as_root, mak
     assert [user["username"] for user in newest] == ["ann", "bob", "root"]
     oldest = as_root.get("/users?sort_by=last_login_at&sort_order=asc").json["items"]
     assert [user["username"] for user in oldest] == ["root", "bob", "ann"]
+
+
+def test_the_database_keeps_what_lists_rely_on_for_any_writer(ann, engine, clock):
+    def run(statement):
+        with engine.begin() as connection:
+            connection.execute(text(statement), {"id": ann.id, "at": clock.now - timedelta(days=1)})
+        return stored(engine)["ann"]
+
+    assert run("INSERT INTO user_logins VALUES (:id, :at)") == (False, ann.created_at)
+    assert run("UPDATE user_logins SET last_login_at = :at") == (False, ann.created_at)
+    later = clock.now + timedelta(days=3)
+    assert run("UPDATE users SET created_at = :at + interval '4 days' WHERE id = :id") == (False, later)
+    assert run("UPDATE users SET created_at = :at WHERE id = :id") == (False, later)
+    assert run("DELETE FROM user_logins WHERE user_id = :id") == (True, None)

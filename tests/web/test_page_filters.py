@@ -108,9 +108,9 @@ def test_filters_without_a_field_of_their_own_are_chips_and_kept(
     root_browser: Browser, engine: Engine, ann: User, root: User
 ) -> None:
     with engine.begin() as connection:
+        changes = "UPDATE users SET created_at = '2026-01-01', password_hash = NULL WHERE id = :id"
+        connection.execute(text(changes), {"id": ann.id})
         connection.execute(text("INSERT INTO user_logins VALUES (:id, '2026-03-01 00:00+00')"), {"id": ann.id})
-        connection.execute(text("UPDATE users SET never_logged_in = false WHERE id = :id"), {"id": ann.id})
-        connection.execute(text("UPDATE users SET password_hash = NULL WHERE id = :id"), {"id": ann.id})
     query = (
         "last_login_after=2026-03-01T00:00:00Z&last_login_before=2026-03-01T00:00:00.000001Z&username=ANN&email=ann@example.org"
     )

@@ -1,6 +1,7 @@
 """When each user last logged in.
 
 A table of its own: a log-in updates one small row and two small indexes, not the entries of ``users`` in all of its indexes.
+Triggers keep ``users.never_logged_in``, and see to it that no user logs in before being created (migration 0016).
 """
 
 from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Index, Table

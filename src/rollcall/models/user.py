@@ -39,7 +39,7 @@ class User(Base):
 
     ``password_hash`` is null for a user who cannot log in until a password is set. A trigger keeps ``search_text``: username,
     e-mail address and full name, folded by ``user_search_fold`` and separated by a control character (migration 0017).
-    ``never_logged_in`` is true for users without a row in ``user_logins``: it changes once, at the first log-in.
+    A trigger keeps ``never_logged_in``, which is true for users without a row in ``user_logins``: it changes at the first log-in.
     """
 
     __tablename__ = "users"

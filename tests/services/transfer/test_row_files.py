@@ -240,7 +240,7 @@ def exported() -> Iterator[tuple[Any, ...]]:
     moment = datetime(2026, 3, 11, 12, 0, 0, 123456, tzinfo=UTC)
     names = [None, "Ann Lee", '=1+1|cmd "x"', "'=x", "''-x", "'x", "a,b;c", "＝x", "محمد"]
     for number, name in enumerate(names, 1):
-        yield number, f"+a{number}@b.de", f"-a{number}", name, True, False, moment, moment
+        yield number, f"+a{number}@b.de", f"-a{number}", name, True, False, moment, moment, moment
 
 
 @pytest.mark.parametrize("file_format", ["csv", "ndjson"])
@@ -261,7 +261,7 @@ def test_no_exported_cell_is_a_formula() -> None:
 def test_an_export_of_nobody() -> None:
     assert list(exports.export_rows([], "ndjson")) == []
     assert list(exports.export_rows([], "csv")) == [
-        b"id,email,username,full_name,is_active,is_superuser,created_at,updated_at\r\n"
+        b"id,email,username,full_name,is_active,is_superuser,created_at,updated_at,last_login_at\r\n"
     ]
 
 

@@ -227,6 +227,7 @@ def test_a_row_becomes_a_user() -> None:
         "is_active": False,
         "created_at": "2026-01-01T00:00:00+00:00",
         "updated_at": "whatever",
+        "last_login_at": "whatever",
     }
     joined = datetime(2026, 1, 1, tzinfo=UTC)
     expected = NewUser("ann@example.com", "ann", "Ann", "a long one", is_active=False, is_superuser=False, created_at=joined)

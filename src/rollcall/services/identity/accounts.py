@@ -73,21 +73,21 @@ def log_in(session: Session, username: str, password: str, *, device: Device, no
     return open_session(session, user, password, device=device, now=now, lifetime=lifetime)
 
 
-# Opens the session and sets the time of the last log-in, in one round trip. The user's row is locked first, so that of two first
-# log-ins at once the second waits here. Log-ins of one user at once then wait for each other at the row of ``user_logins``.
+# Opens the session and sets the time of the last log-in, in one round trip. At a first log-in a trigger updates the user's row,
+# which is locked for that here: of two first log-ins at once the second waits. Other log-ins of one user at once wait for each
+# other at the row of ``user_logins``.
 _OPEN = """
     WITH valid AS (
         SELECT id FROM users WHERE id = :user_id AND is_active AND password_hash = :stored FOR {lock}
     ), logged_in AS (
         INSERT INTO user_logins (user_id, last_login_at) SELECT id, :now FROM valid
         ON CONFLICT (user_id) DO UPDATE SET last_login_at = greatest(user_logins.last_login_at, excluded.last_login_at)
-    ){first}
+    )
     INSERT INTO sessions (user_id, token_hash, created_at, expires_at, address, user_agent)
     SELECT id, :token_hash, :now, :expires_at, CAST(:address AS inet), :user_agent FROM valid
 """
-_FIRST = ", first AS (UPDATE users SET never_logged_in = false WHERE id IN (SELECT id FROM valid) AND never_logged_in)"
-_OPEN_SESSION = text(_OPEN.format(lock="SHARE", first=""))
-_OPEN_FIRST_SESSION = text(_OPEN.format(lock="NO KEY UPDATE", first=_FIRST))
+_OPEN_SESSION = text(_OPEN.format(lock="SHARE"))
+_OPEN_FIRST_SESSION = text(_OPEN.format(lock="NO KEY UPDATE"))
 
 
 def open_session(

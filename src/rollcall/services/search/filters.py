@@ -7,7 +7,7 @@ the conditions in them; ``with_values`` is for statements that are made for one 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
@@ -89,7 +89,7 @@ class UserFilter:
     @property
     def plain(self) -> dict[str, Any]:
         """Everything that is set, by name, as JSON types."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)} | {"sort_by": self.sorted_by}
         return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
@@ -100,7 +100,7 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def with_names(names: Iterable[str]) -> list[ColumnElement[bool]]:
+def with_names(names: Collection[str]) -> list[ColumnElement[bool]]:
     """The conditions of these filters, with a parameter of its name for each."""
     return _conditions(names, lambda name, kind: bindparam(name, type_=kind))
 
@@ -110,13 +110,13 @@ def with_values(given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     return _conditions(given, lambda name, kind: literal(given[name], kind))
 
 
-def of_logins(names: Iterable[str]) -> list[ColumnElement[bool]]:
+def of_logins(names: Collection[str]) -> list[ColumnElement[bool]]:
     """The conditions of those of the filters that are about ``user_logins``, for statements that read that table."""
     column = user_logins.c.last_login_at
     return [_OF_LOGINS[name](column, bindparam(name, type_=_MOMENT)) for name in names if name in _OF_LOGINS]
 
 
-def _conditions(names: Iterable[str], parameter: Callable[[str, TypeEngine[Any]], Any]) -> list[ColumnElement[bool]]:
+def _conditions(names: Collection[str], parameter: Callable[[str, TypeEngine[Any]], Any]) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     logins: list[ColumnElement[bool]] = []
     theirs = user_logins.alias("theirs")
@@ -128,6 +128,10 @@ def _conditions(names: Iterable[str], parameter: Callable[[str, TypeEngine[Any]]
             found.append(condition(parameter(name, kind)))
     if logins:  # together, so that both ends of a range are one look at one index
         found.append(exists().where(theirs.c.user_id == User.id, *logins))
+        # Follow from the condition before (migration 0016), and let a list by sign-up begin where its users may be.
+        found.append(~User.never_logged_in)
+        if "last_login_before" in names:
+            found.append(User.created_at < parameter("last_login_before", _MOMENT))
     return found
 
 

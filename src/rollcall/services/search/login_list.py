@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import cache
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, DateTime, Select, bindparam, func, null, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Select, bindparam, func, null, select, tuple_
 from sqlalchemy.orm import Session
 
 from rollcall.infra import reading
@@ -18,6 +18,10 @@ from rollcall.models import RECORD, User, UserRecord, user_logins
 from rollcall.services.search import filters
 from rollcall.services.search.list_order import Position
 from rollcall.services.search.list_rows import SIZE, SKIP, Chosen, Rows
+
+WINDOW: Final = 5_000
+"""How many of the next log-ins are looked through before all users who pass the filters are fetched and sorted: those may stand
+together far away, and to look through all log-ins for them takes longest."""
 
 
 class _Part(Enum):
@@ -55,19 +59,51 @@ def _may_have_any(part: _Part, chosen: Chosen) -> bool:
     return chosen.given.get("never_logged_in") is not False and filters.LOGIN_RANGE.isdisjoint(chosen.given)
 
 
+class _Form(NamedTuple):
+    """What a statement depends on, apart from its parameters.
+
+    :ivar placed: rows are read from a position on.
+    :ivar near: of users who have logged in only the next ``WINDOW`` are looked through.
+    """
+
+    part: _Part
+    names: tuple[str, ...]
+    found: tuple[ColumnElement[bool], ...]
+    descending: bool
+    placed: bool
+    near: bool = False
+
+    @property
+    def of_users(self) -> list[ColumnElement[bool]]:
+        """The conditions that look at the user, not at the log-in."""
+        return [*filters.with_names([name for name in self.names if name not in filters.LOGIN_RANGE]), *self.found]
+
+    def statement(self, *, count: bool = False) -> reading.Statement:
+        make = _counting if count else _reading
+        # A search is a condition of one request.
+        return make.__wrapped__(self) if self.found else make(self)
+
+
 def _read(
     session: Session, part: _Part, chosen: Chosen, position: Position | None, *, descending: bool, skip: int, size: int
 ) -> Rows:
-    make = _statement.__wrapped__ if chosen.found else _statement
-    statement = make(part, chosen.names, descending, position is not None, chosen.found)
-    found = reading.rows(session, statement, **chosen.given, **_place(part, position), skip=skip, size=size)
+    form = _Form(part, chosen.names, chosen.found, descending, placed=position is not None)
+    values = {**chosen.given, **_place(part, position), "skip": skip, "size": size}
+    if part is _Part.LOGGED_IN and form.of_users and skip < WINDOW:
+        near = reading.rows(session, form._replace(near=True).statement(), **values, window=WINDOW)
+        if len(near) == size:
+            return _rows(near)
+    return _rows(reading.rows(session, form.statement(), **values))
+
+
+def _rows(found: list[tuple[Any, ...]]) -> Rows:
     return [(UserRecord(*record), key) for *record, key in found]
 
 
 def _skipped(session: Session, part: _Part, chosen: Chosen, position: Position | None, *, descending: bool, at_most: int) -> int:
-    make = _counting.__wrapped__ if chosen.found else _counting
-    statement = make(part, chosen.names, descending, position is not None, chosen.found)
-    [(number,)] = reading.rows(session, statement, **chosen.given, **_place(part, position), skip=0, size=at_most)
+    form = _Form(part, chosen.names, chosen.found, descending, placed=position is not None)
+    values = {**chosen.given, **_place(part, position), "skip": 0, "size": at_most}
+    [(number,)] = reading.rows(session, form.statement(count=True), **values)
     return int(number)
 
 
@@ -77,41 +113,45 @@ def _place(part: _Part, position: Position | None) -> dict[str, Any]:
     return {"id": position.id} if part is _Part.NEVER else {"id": position.id, "key": position.key}
 
 
-_Found = tuple[ColumnElement[bool], ...]
-
-
 @cache
-def _statement(part: _Part, names: tuple[str, ...], descending: bool, placed: bool, found: _Found) -> reading.Statement:
-    page = _met(part, names, descending, placed, found).subquery("page")
+def _reading(form: _Form) -> reading.Statement:
+    page = _met(form).limit(SIZE).offset(SKIP).subquery("page")
     users = select(*RECORD, page.c.key).join(page, page.c.id == User.id)
-    return reading.Statement(users.order_by(*_directed(descending, page.c.key, page.c.id)))
+    return reading.Statement(users.order_by(*_directed(form, page.c.key, page.c.id)))
 
 
 @cache
-def _counting(part: _Part, names: tuple[str, ...], descending: bool, placed: bool, found: _Found) -> reading.Statement:
-    return reading.Statement(select(func.count()).select_from(_met(part, names, descending, placed, found).subquery("met")))
+def _counting(form: _Form) -> reading.Statement:
+    return reading.Statement(select(func.count()).select_from(_met(form).limit(SIZE).offset(SKIP).subquery("met")))
 
 
-def _met(part: _Part, names: tuple[str, ...], descending: bool, placed: bool, found: _Found) -> Select[Any]:
-    """The ids and sort keys of the rows of a part; of ``user_logins`` alone where no filter looks at the user."""
-    of_users = [*filters.with_names(name for name in names if name not in filters.LOGIN_RANGE), *found]
-    columns: list[ColumnElement[Any]] = [user_logins.c.last_login_at, user_logins.c.user_id]
-    if part is _Part.NEVER:
-        columns = [User.__table__.c.id]
+def _met(form: _Form) -> Select[Any]:
+    """The ids and sort keys of the rows of a part, in order; of ``user_logins`` alone where no filter looks at the user."""
+    of_users = form.of_users
+    if form.part is _Part.NEVER:
         never = null().cast(DateTime(timezone=True)).label("key")
         query: Any = select(User.id.label("id"), never).where(User.never_logged_in, *of_users)
-    else:
-        query = select(user_logins.c.user_id.label("id"), user_logins.c.last_login_at.label("key"))
-        query = query.where(*filters.of_logins(names))
-        if of_users:
-            query = query.join(User, User.id == user_logins.c.user_id).where(*of_users)
-    if placed:
-        place = zip(("key", "id")[-len(columns) :], columns, strict=True)
+        return _in_order(form, query, User.__table__.c.id)
+    query = select(user_logins.c.user_id.label("id"), user_logins.c.last_login_at.label("key"))
+    query = query.where(*filters.of_logins(form.names))
+    key = (user_logins.c.last_login_at, user_logins.c.user_id)
+    if form.near:
+        window = _in_order(form, query, *key).limit(bindparam("window", type_=BigInteger)).subquery("window")
+        near: Any = select(window.c.id, window.c.key).join(User, User.id == window.c.id).where(*of_users)
+        return near.order_by(*_directed(form, window.c.key, window.c.id))  # type: ignore[no-any-return]
+    if of_users:
+        passing = select(User.id).where(~User.never_logged_in, *of_users).cte("passing").prefix_with("MATERIALIZED")
+        query = query.join(passing, passing.c.id == user_logins.c.user_id)
+    return _in_order(form, query, *key)
+
+
+def _in_order(form: _Form, query: Any, *key: ColumnElement[Any]) -> Select[Any]:
+    if form.placed:
+        place = zip(("key", "id")[-len(key) :], key, strict=True)
         there = tuple_(*(bindparam(name, type_=column.type) for name, column in place))
-        query = query.where(tuple_(*columns) < there if descending else tuple_(*columns) > there)
-    met: Select[Any] = query.order_by(*_directed(descending, *columns)).limit(SIZE).offset(SKIP)
-    return met
+        query = query.where(tuple_(*key) < there if form.descending else tuple_(*key) > there)
+    return query.order_by(*_directed(form, *key))  # type: ignore[no-any-return]
 
 
-def _directed(descending: bool, *columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-    return [column.desc() if descending else column.asc() for column in columns]
+def _directed(form: _Form, *key: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    return [column.desc() if form.descending else column.asc() for column in key]
