@@ -34,7 +34,8 @@ def noted(engine: Engine) -> Iterator[list[Sent]]:
 
 def plan(connection: Connection, sent: Sent) -> dict[str, Any]:
     """The plan of a statement. It is run, where that changes nothing, to know which of its branches are taken."""
-    run = "ANALYZE, " if sent.sql.lstrip().startswith(("SELECT", "WITH")) else ""
+    reads = sent.sql.lstrip().startswith(("SELECT", "WITH")) and "INSERT INTO" not in sent.sql
+    run = "ANALYZE, " if reads else ""
     sql = sent.sql
     prepared = sent.statement if sent.statement and sent.statement.name else None
     if prepared:

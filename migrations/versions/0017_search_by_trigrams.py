@@ -1,13 +1,13 @@
 """Search folded text by trigrams, and sort by the index that keeps names unique.
 
 ``search_text`` now holds the names without case, accents and widths (``user_search_fold``), so that ``siobhan`` finds Siobhán.
-Its index is ``pg_trgm``'s. It also holds single characters, for terms that have no trigram, and the day and the status, for ranges
-of a list. The unique indexes on names now include the columns that a list filters by, so they serve the lists by name, too.
+Its index is ``pg_trgm``'s. It also holds single characters, for terms that have no trigram, and the day and the status, for
+ranges of a list. The unique indexes on names now include the columns that a list filters by, so they serve the lists by name.
 
-``pg_trgm`` is a trusted extension: the database's owner may create it. Where this role may not, nothing is changed, and the
-message says what an administrator runs. All indexes are built concurrently, and the old text is rewritten in small steps.
-Until they restart, workers with the previous version search and sort by name with a sequential scan. Their searches for a term
-with blanks or punctuation find only the users whose text is not yet rewritten.
+``pg_trgm`` is a trusted extension: the database's owner may create it. Where this role may not, the migration changes nothing,
+and the message says what an administrator runs. All indexes are built concurrently, and the old text is rewritten in small
+steps. Until they restart, workers with the previous version search and sort by name with a sequential scan. Their searches for
+a term with blanks or punctuation find only the users whose text is not yet rewritten.
 """
 
 import time
@@ -100,7 +100,7 @@ def _require_trigrams() -> None:
                 "The search needs PostgreSQL's extension pg_trgm, which this role may not create. "
                 f"Have an administrator run 'CREATE EXTENSION pg_trgm' in the database {database}"
             )
-        raise ClickException(f"{message}, then run 'flask db upgrade' again. Nothing was changed.") from error
+        raise ClickException(f"{message}, then run 'flask db upgrade' again.") from error
 
 
 def _execute(statement: str) -> int:
