@@ -14,7 +14,7 @@ from rollcall.api import errors
 
 @pytest.fixture(scope="module")
 def documentation(checkout: Path) -> str:
-    return "\n".join(path.read_text() for path in [checkout / "README.md", *sorted((checkout / "docs").glob("*.md"))])
+    return "\n".join(path.read_text() for path in [checkout / "README.md", *sorted((checkout / "docs").rglob("*.md"))])
 
 
 def test_every_setting_is_documented(checkout, documentation):

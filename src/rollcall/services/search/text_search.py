@@ -3,7 +3,7 @@
 How a term is best looked for depends on how common it is, and that is measured, not estimated by the planner:
 
 1. *Near.* Read the first 2,000 rows of the list in its order, and filter. A very common term has filled the page by then.
-2. *Sample.* Count the matches in some 20,000 rows of the table.
+2. *Sample.* Count the matches in some 10,000 rows of the table.
 3. *Common.* Search a part of the list that should hold two and a half times the matches that are needed. In the order of sign-up
    the tally knows which days that are, and the search index is searched for the term and these days together. In the order of
    names the list is read on. A part that held too few is followed by one eight times as large.
@@ -36,9 +36,9 @@ from rollcall.services.statistics.tally import Days
 
 COUNT_AT_MOST: Final = 200
 NEAR: Final = 2_000
-SAMPLE: Final = 20_000
+SAMPLE: Final = 10_000
 """Rows of the sample. Fewer matches than ``COMMON`` in it tell too little."""
-COMMON: Final = 20
+COMMON: Final = 10
 MARGIN: Final = 2.5
 """How many times the needed matches a part of the list should hold, since they are not spread evenly."""
 GROWTH: Final = 8
