@@ -180,3 +180,8 @@ def progress_bar(label: str, length: int | None) -> Iterator[Callable[[int], Non
     hidden = not (length and sys.stderr.isatty())
     with click.progressbar(length=length or 0, label=label, file=sys.stderr, hidden=hidden, show_pos=True) as bar:
         yield bar.update
+
+
+def say_building(seconds: float) -> None:
+    """Say on standard error that a load builds the indexes now, and about how many seconds that takes."""
+    click.echo(f"Building the indexes, which takes about {seconds:.0f} s. Requests wait until then.", err=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from rollcall.cli.console import CommandGroup, counted, progress_bar, shown, transaction
+from rollcall.cli.console import CommandGroup, counted, progress_bar, say_building, shown, transaction
 from rollcall.cli.files import ImportProgress, import_format, open_source, written
 from rollcall.errors import FieldError, FieldProblem, UserNotFound, ValidationFailed
 from rollcall.infra import runtime
@@ -113,7 +113,7 @@ _switch("deactivate", {"is_active": False}, "inactive")
 def seed(count: int, seed: int) -> None:
     """Create N synthetic users, who cannot log in."""
     with progress_bar("Seeding", count) as progress, transaction() as session:
-        seeds.seed_users(session, count, seed=seed, now=runtime.now(), progress=progress)
+        seeds.seed_users(session, count, seed=seed, now=runtime.now(), progress=progress, building=say_building)
     click.echo(f"Created {counted(count, 'user')}.")
 
 
@@ -135,6 +135,7 @@ def import_users(file: str, dry_run: bool) -> None:
             dry_run=dry_run,
             now=runtime.now(),
             progress=progress.update,
+            building=say_building,
         )
     for problem in report.problems:
         click.echo(_line(problem, file_format))

@@ -25,7 +25,7 @@ from rollcall.services.events import recording
 from rollcall.services.events.kinds import Kind
 from rollcall.services.events.origin import OPERATOR, Origin
 from rollcall.services.identity import passwords
-from rollcall.services.transfer import bulk_copy, staging
+from rollcall.services.transfer import bulk_copy, index_builds, staging
 from rollcall.services.transfer.row_files import FileFormat, Row, RowProblem, read_rows
 from rollcall.services.users.fields import NewUser, new_user
 
@@ -108,6 +108,7 @@ def import_users(
     before_commit: Callable[[int], None] = lambda _: None,
     origin: Origin = OPERATOR,
     way: str = "command",
+    building: Callable[[float], None] | None = None,
 ) -> ImportReport:
     """Import every user of a file, or none.
 
@@ -121,6 +122,7 @@ def import_users(
     :param check: called often; what it raises (the deadline) ends the work, and nothing is written.
     :param before_commit: called with the number of users in the transaction that writes them.
     :param origin: who imports, and ``way``, how; recorded in the transaction that writes the users.
+    :param building: see :func:`index_builds.after_load`.
     :return: what was created, or every problem. Rows that are not valid are not looked at for taken names.
     :raises RowsConflict: somebody took a name while this was written, and is gone again.
     """
@@ -149,7 +151,8 @@ def import_users(
         with committed(connection):
             bulk_copy.prepare(connection)
             staging.stage_hashes(connection, waiting.places, hashes)
-            staging.write(connection, report.rows, now, written)
+            with index_builds.after_load(connection, report.rows, building=building):
+                staging.write(connection, report.rows, now, written)
             before_commit(report.rows)
             changes = {"way": way, "created": report.rows, "superusers": report.superusers}
             event = recording.write_on(connection, Kind.USERS_IMPORTED, now, origin, changes)

@@ -15,14 +15,14 @@ from typing import Final
 
 from psycopg2.errors import UniqueViolation
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from rollcall.errors import RowsConflict
 from rollcall.services.events import recording
 from rollcall.services.events.kinds import Kind
-from rollcall.services.search import search_index
 from rollcall.services.statistics import tally
-from rollcall.services.transfer import bulk_copy
+from rollcall.services.transfer import bulk_copy, index_builds
 from rollcall.services.transfer.seed_names import CULTURES
 
 DAYS: Final = 1_200
@@ -50,7 +50,15 @@ _TARGET: Final = "users (email, username, full_name, is_active, is_superuser, cr
 _SEED_LOCK: Final = 7_205_759_403_792_795
 
 
-def seed_users(session: Session, count: int, *, seed: int, now: datetime, progress: Callable[[int], None]) -> None:
+def seed_users(
+    session: Session,
+    count: int,
+    *,
+    seed: int,
+    now: datetime,
+    progress: Callable[[int], None],
+    building: Callable[[float], None] | None = None,
+) -> None:
     """Create synthetic users. The caller commits.
 
     Their names end in a serial number above every id that there is, so that they differ from earlier seeded users.
@@ -59,27 +67,26 @@ def seed_users(session: Session, count: int, *, seed: int, now: datetime, progre
     :param seed: the same seed, on an empty table at the same time, makes the same users.
     :param now: nobody signs up later; with an offset.
     :param progress: called with the number of users that were added since the last call.
+    :param building: see :func:`index_builds.after_load`.
     :raises RowsConflict: the names are taken by other users, in several ranges of serial numbers.
     """
     connection = session.connection()
     bulk_copy.prepare(connection)
-    search_index.gather(connection)
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SEED_LOCK})
     serial = connection.execute(text("SELECT coalesce(max(id), 0) FROM users")).scalar_one()
     for attempt in range(ATTEMPTS):
         done = 0
         try:
-            with connection.begin_nested():
+            with connection.begin_nested(), index_builds.after_load(connection, count, building=building):
                 random = Random(seed)  # noqa: S311  (to be repeatable, not secret)
                 users = lines(count, random, now=now, first_serial=serial + attempt * count + 1)
                 while batch := list(islice(users, ROWS_PER_COPY)):
                     bulk_copy.copy(connection, _TARGET, "".join(batch))
                     done += len(batch)
                     progress(len(batch))
-        except UniqueViolation:
+        except (UniqueViolation, IntegrityError):
             progress(-done)
         else:
-            search_index.settle(connection)
             tally.fold(session)  # Or else the first reader would have to.
             recording.record(session, Kind.USERS_IMPORTED, now, changes={"way": "seed", "created": count})
             return

@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, text
 
 from rollcall.errors import NAMES
-from rollcall.services.search import search_index
 from rollcall.services.transfer import bulk_copy
 from rollcall.services.users.fields import NewUser
 
@@ -170,9 +169,7 @@ def write(connection: Connection, rows: int, now: datetime, progress: Callable[[
     :param rows: how many there are.
     :param progress: called with the number of rows written so far.
     """
-    search_index.gather(connection)
     connection.execute(_SORT)
     for done in range(0, rows, ROWS_PER_STEP):
         connection.execute(_WRITE, {"now": now, "done": done, "upto": done + ROWS_PER_STEP})
         progress(min(done + ROWS_PER_STEP, rows))
-    search_index.settle(connection)
