@@ -145,21 +145,22 @@ class _Search:
         percent = min(100.0, 100 * SAMPLE / max(users, 1))
         [(sampled, listed, hits)] = self._rows(statements.sample(replace(shape, placed=False)), None, percent=percent)
         if hits >= COMMON:
-            matches = users * hits // sampled
-            part = int(MARGIN * needed * listed / hits)
-            while len(near) < needed and 2 * part < matches:
-                near = self._part(shape, position, needed, part)
-                part *= GROWTH
+            part, whole, matches = int(MARGIN * needed * listed / hits), users * listed // sampled, users * hits // sampled
+            while len(near) < needed and 2 * part < whole:
+                found = self._part(shape, position, needed, part, matches)
+                if found is None:
+                    break
+                near, part = found, GROWTH * part
         return near if len(near) >= needed else self._look_up(shape, position, needed)
 
-    def _part(self, shape: Shape, position: Position | None, needed: int, rows: int) -> list[_Place]:
-        """Return the matches in a part of the list that has about so many rows."""
+    def _part(self, shape: Shape, position: Position | None, needed: int, rows: int, matches: int) -> list[_Place] | None:
+        """Return the matches in a part of the list with about so many rows; ``None`` where it costs less to fetch all matches."""
         if shape.order.tied:
             start = position.key.astimezone(UTC).date() if position and isinstance(position.key, datetime) else None
             days = tally.days_holding(self.session, rows, start, descending=shape.order.descending, **self.states)
             if days.users <= GROWTH * rows:  # else a whole crowd was imported on one day
                 return self._look_up(shape, position, needed, days)
-        return self._window(shape, position, rows)[0]
+        return self._window(shape, position, rows)[0] if 2 * rows < matches else None
 
     def _window(self, shape: Shape, position: Position | None, rows: int) -> tuple[list[_Place], int]:
         """Return the matches among the next rows of the list, and how many rows these are."""
@@ -173,7 +174,7 @@ class _Search:
             keys["characters"] = sorted(set("".join(self.wanted.words)))
         both = [dict(zip(("is_active", "is_superuser"), flags, strict=True)) for flags in product((False, True), repeat=2)]
         statuses = [flags for flags in both if flags | self.states == flags]
-        if days:
+        if days is not None:
             keys["days"] = [day_status(day, **flags) for day in days for flags in statuses]
         elif self.states.get("is_active") is False or self.states.get("is_superuser"):
             keys["statuses"] = [status(**flags) for flags in statuses]  # few users have them
