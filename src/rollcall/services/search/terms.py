@@ -21,7 +21,7 @@ from rollcall.services import normalization
 
 TERM_MAX: Final = 100
 # An id in PostgreSQL's bigint.
-_ID: Final = re.compile("[0-9]{1,18}")
+_ID: Final = re.compile("[1-9][0-9]{0,17}")
 _ADDRESS: Final = re.compile(r"[^<>]*<\s*([^<>\s]+@[^<>\s]+)\s*>[\s,;]*")
 _REFUSED: Final = re.compile("[\0-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 _BETWEEN_WORDS: Final = re.compile(r"[\s,]+")
