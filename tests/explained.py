@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -34,7 +35,7 @@ def noted(engine: Engine) -> Iterator[list[Sent]]:
 
 def plan(connection: Connection, sent: Sent) -> dict[str, Any]:
     """The plan of a statement. It is run, where that changes nothing, to know which of its branches are taken."""
-    reads = sent.sql.lstrip().startswith(("SELECT", "WITH")) and "INSERT INTO" not in sent.sql
+    reads = sent.sql.lstrip().startswith(("SELECT", "WITH")) and not re.search("INSERT INTO|DELETE FROM", sent.sql)
     run = "ANALYZE, " if reads else ""
     sql = sent.sql
     prepared = sent.statement if sent.statement and sent.statement.name else None

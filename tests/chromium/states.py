@@ -288,6 +288,7 @@ STATES = [
     State(
         "users, all filters", at("/dashboard/users?search=e&is_active=true&is_superuser=false&sort_by=username&sort_order=asc")
     ),
+    State("users, more filters", at("/dashboard/users?created_from=2020-01-01&created_to=2030-01-01&has_password=true")),
     State("users, the next page", at("/dashboard/users?page=2&size=20")),
     State("users, no match", at("/dashboard/users?search=nobody-like-this")),
     State("users, no such page", at("/dashboard/users?page=99")),

@@ -59,7 +59,7 @@ def test_the_chart_shows_so_many_days(either: Page, days: int) -> None:
     either.get_by_role("link", name=f"{days} days", exact=True).click()
     expect(either).to_have_url(re.compile(f"days={days}"))
     expect(either.get_by_role("link", name=f"{days} days", exact=True)).to_have_attribute("aria-current", "true")
-    chart = either.get_by_role("img", name=re.compile(f"sign-ups? in {days} days"))
+    chart = either.get_by_role("group", name=re.compile(f"sign-ups? in {days} days"))
     expect(chart.locator("rect")).to_have_count(days)
     expect(chart.locator("rect > title")).to_have_count(days)
     expect(chart.locator("rect > title").last).to_have_text(re.compile(rf"^{utc_now():%a %d %b %Y}: \d+$"))
@@ -80,7 +80,7 @@ def test_the_chart_is_a_table_too(either: Page) -> None:
     expect(table.locator("tbody tr")).to_have_count(7)
     expect(table.locator("tbody th").first).to_have_text(f"{utc_now():%Y-%m-%d}")
     total = sum(int(cell) for cell in table.locator("td").all_inner_texts())
-    expect(either.get_by_role("img", name=re.compile(f"^{total} sign-ups? in 7 days"))).to_be_visible()
+    expect(either.get_by_role("group", name=re.compile(f"^{total} sign-ups? in 7 days"))).to_be_visible()
 
 
 def test_a_user_among_the_latest_is_one_press_away(either: Page, site: Site) -> None:
