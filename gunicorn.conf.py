@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rollcall.infra import state
+from rollcall.infra import malloc, state
 from rollcall.settings import Settings, SettingsError
 
+malloc.share_one_arena()
 try:
     _settings = Settings.from_environ(os.environ)
 except SettingsError as error:

@@ -202,7 +202,27 @@ def _megabytes(relation: str, database_url: str) -> float:
     return float(size) / 1e6
 
 
-def throughput(figures: Figures, url: str, authorization: str) -> None:
+# For wrk: each request another body. Its header with the token comes from the command line.
+CHANGE_LUA = """
+local n = 0
+function request()
+  n = n + 1
+  local body = '{{"full_name": "Bench ' .. n .. ' ' .. math.random(1e9) .. '"}}'
+  return wrk.format("PATCH", "/api/v1/users/" .. (1 + n % {users}), nil, body)
+end
+"""
+CREATE_LUA = """
+local n = 0
+function request()
+  n = n + 1
+  local name = "{prefix}-" .. n
+  local body = '[{{"username": "' .. name .. '", "email": "' .. name .. '@example.org"}}]'
+  return wrk.format("POST", "/api/v1/users/bulk", nil, body)
+end
+"""
+
+
+def throughput(figures: Figures, url: str, authorization: str, users: int) -> None:
     """Requests per second of some routes, as shares of a bare Flask route in the same run."""
     if not shutil.which("wrk"):
         print("throughput: left out, there is no wrk")
@@ -228,6 +248,14 @@ def throughput(figures: Figures, url: str, authorization: str) -> None:
             bare = rate(server.url + "/health/live")
         figures.note("bare Flask route", None, bare, unit="/s")
         figures.note("log-ins", 60, rate(url + "/api/v1/auth/login", "-s", str(log_in)), unit="/s", at_least=True)
+        for name, lua in (
+            ("PATCH of one user", CHANGE_LUA.format(users=users)),
+            ("batch of one user", CREATE_LUA.format(prefix=f"bench-{secrets.token_hex(4)}")),
+        ):
+            script = Path(folder, "write.lua")
+            script.write_text(lua)
+            written = rate(url, "-s", str(script), "-H", "Content-Type: application/json")
+            figures.note(f"requests per second: {name}", None, written, unit="/s")
     paths = {"/api/v1/dashboard/stats": 0.40, f"{API}/1": 0.30, API: 0.16, f"{API}?search=lindstrom": 0.08}
     for path, target in paths.items():
         figures.note(f"requests per second: {path}", target, rate(url + path) / bare, unit="of bare", at_least=True)
@@ -277,7 +305,7 @@ def main() -> None:
                 figures.measure(cold, "statistics, cold", 6, lambda: Request("/api/v1/dashboard/stats"))
             lists(figures, client)
             searches(figures, client, sample)
-            throughput(figures, server.url, authorization)
+            throughput(figures, server.url, authorization, chosen.users)
         naive(figures, database_url)
         sizes(figures, database_url)
     if chosen.json:

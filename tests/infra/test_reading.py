@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, Integer, Text, bindparam, func, literal, select
+from sqlalchemy import Engine, Integer, Text, bindparam, func, insert, literal, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from rollcall.errors import DatabaseUnavailable
@@ -18,6 +19,9 @@ from rollcall.models import User
 NAMES = reading.Statement(select(User.username).order_by(User.username))
 PROCESS = reading.Statement(select(func.pg_backend_pid()))
 KNOWN = reading.Statement(select(func.pg_backend_pid(), literal("100 %", Text), bindparam("word", type_=Text)), prepared=True)
+NEW_USER = reading.Statement(
+    insert(User).values(username=bindparam("name", type_=Text), email=bindparam("address", type_=Text)).returning(User.id)
+)
 RATIO = reading.Statement(select(literal(1, Integer) / bindparam("divisor", type_=Integer)))
 
 
@@ -131,9 +135,60 @@ def test_a_connection_of_which_something_else_is_known_reads_all_the_same(app: F
         assert prepared(app) == [KNOWN.name]
 
 
-def test_in_a_transaction_nothing_is_prepared(app: Flask) -> None:
+def test_in_a_transaction_only_the_first_statement_is_prepared(app: Flask) -> None:
     with app.app_context():
         app.extensions["sqlalchemy"].engine.dispose()
         with transaction() as work:
-            assert reading.rows(work, KNOWN, word="x")[0][2] == "x"
+            work.execute(select(1))
+            assert reading.in_transaction(work, KNOWN, word="x")[0][2] == "x"
         assert prepared(app) == []
+        with transaction() as work:
+            assert reading.in_transaction(work, KNOWN, word="x")[0][2] == "x"
+        assert prepared(app) == [KNOWN.name]
+
+
+@pytest.mark.parametrize("lost", ["DEALLOCATE ALL", None])
+def test_a_transaction_begins_again_where_its_first_statement_is_not_known(app: Flask, engine: Engine, lost: str | None) -> None:
+    with app.app_context():
+        pool = app.extensions["sqlalchemy"].engine
+        pool.dispose()
+        reading.rows(read_session(), KNOWN, word="x")
+        with pool.connect() as connection:
+            if lost:
+                connection.exec_driver_sql(lost)
+            else:
+                connection.info.clear()
+        with transaction() as work:
+            assert reading.in_transaction(work, KNOWN, word="x")[0][2] == "x"
+            work.add(User(username="new", email="new@example.org"))
+            work.flush()
+            with Session(engine) as other:
+                assert reading.rows(other, NAMES) == []
+        assert reading.rows(read_session(), NAMES) == [("new",)]
+
+
+def test_a_write_is_in_the_transaction_that_it_begins(app: Flask, engine: Engine) -> None:
+    with app.app_context():
+        session = Session(app.extensions["sqlalchemy"].engine)
+        reading.in_transaction(session, NEW_USER, name="new", address="new@example.org")
+        session.rollback()
+        assert reading.rows(read_session(), NAMES) == []
+
+
+def test_a_violation_is_the_error_of_sqlalchemy_without_values(app: Flask) -> None:
+    with app.app_context():
+        with transaction() as work:
+            reading.in_transaction(work, NEW_USER, name="new", address="new@example.org")
+        with pytest.raises(IntegrityError) as caught, transaction() as work:
+            reading.in_transaction(work, NEW_USER, name="NEW", address="secret@example.org")
+        assert caught.value.orig.diag.constraint_name == "uq_users_username"
+        assert "secret" not in str(caught.value)
+
+
+def test_a_transaction_whose_connection_ends_is_an_outage_and_leaves_a_session_that_works(app: Flask) -> None:
+    suicide = reading.Statement(select(func.pg_terminate_backend(func.pg_backend_pid())))
+    with app.app_context():
+        with pytest.raises(DatabaseUnavailable), transaction() as work:
+            reading.in_transaction(work, suicide)
+        with transaction() as work:
+            assert reading.in_transaction(work, RATIO, divisor=1) == [(1,)]

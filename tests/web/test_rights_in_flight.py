@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, event, select, text
+from sqlalchemy.orm import Session
 
 import servers
 from browser import PASSWORD, Browser
 from rollcall.models import User, UserSession
+from rollcall.services.identity import rights
 from service import bearer, call
+from threads import together, wait_until_blocked
 
 NEW_PASSWORD = "another-good-passphrase"
 NEW = {"username": "bob", "email": "bob@example.org", "password": NEW_PASSWORD}
@@ -243,3 +246,23 @@ def test_the_last_byte_of_a_body_does_not_bring_a_removed_superuser_back(
         found = connection.execute(select(User.is_active, User.is_superuser).where(User.id == root.id)).one()
         assert tuple(found) == (False, False)
         assert connection.scalars(select(UserSession.id).where(UserSession.user_id == root.id)).all() == []
+
+
+@pytest.mark.parametrize("removal", REMOVALS)
+def test_a_caller_who_loses_rights_during_the_wait_for_the_superusers_lock_writes_nothing(
+    engine: Engine, as_root: Any, make_user: Callable[..., User], remove: Any, stored: Any, removal: str
+) -> None:
+    other = make_user(username="other", is_superuser=True)
+    after: list[Any] = []
+    with engine.connect() as holder:
+        rights.lock_superusers(Session(holder))
+
+        def lose() -> None:
+            wait_until_blocked(engine)  # the statement that takes the lock is the one that looks the caller up
+            remove(removal)
+            after.extend(stored())
+            holder.rollback()
+
+        answer, _ = together([lambda: as_root.patch(f"/users/{other.id}", json={"full_name": "X"}), lose])
+    assert answer.status_code == (403 if removal == "demoted" else 401), answer.text
+    assert stored() == after

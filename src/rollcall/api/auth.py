@@ -12,7 +12,7 @@ from rollcall.api.schemas.users import RegistrationSchema, UserSchema
 from rollcall.api.versions import ETAG, versioned
 from rollcall.errors import RegistrationClosed
 from rollcall.infra import rate_limit, runtime
-from rollcall.models import User
+from rollcall.models import UserRecord
 from rollcall.services.identity import accounts, rights
 from rollcall.services.users import directory
 from rollcall.services.users.fields import NewUser
@@ -26,7 +26,7 @@ blueprint = Blueprint("auth", __name__, url_prefix="/api/v1/auth", description="
 @blueprint.arguments(RegistrationSchema)
 @blueprint.response(201, UserSchema)
 @blueprint.errors(400, 403, 409, 413, 415, 422, 429)
-def register(new: NewUser) -> User:
+def register(new: NewUser) -> UserRecord:
     """Create one's own account
 
     Closed (403) where the operator has switched registration off.

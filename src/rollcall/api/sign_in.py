@@ -29,19 +29,16 @@ def log_in(username: str, password: str, replaces: str | None = None) -> str:
 
 def _log_in(username: str, password: str, replaces: str | None) -> str:
     device, now = client.device(), runtime.now()
-    if not runtime.settings().rate_limit_enabled:
-        with transaction() as work:
-            token = accounts.log_in(work, username, password, device=device, now=now, lifetime=lifetime())
-            accounts.end_token(work, replaces, now)
-        return token
     account, user = attempts.find_account(session(), username, device.network, now)
-    attempt = _count(account)
+    attempt = _count(account) if runtime.settings().rate_limit_enabled else None
     with transaction() as work:
         token = accounts.open_session(work, user, password, device=device, now=now, lifetime=lifetime())
         accounts.end_token(work, replaces, now)
-        attempts.remember(work, account, now)
-    attempts.take_back(session(), attempt, passed=True)
-    rate_limit.tell(attempts.PER_WINDOW, attempt.remaining + 1, attempt.resets_at)
+        if attempt is not None:
+            attempts.remember(work, account, now)
+    if attempt is not None:
+        attempts.take_back(session(), attempt, passed=True)
+        rate_limit.tell(attempts.PER_WINDOW, attempt.remaining + 1, attempt.resets_at)
     return token
 
 

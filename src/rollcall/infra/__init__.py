@@ -1,1 +1,1 @@
-"""The parts that touch machinery: database, cache, clock, deadline, metrics. They know nothing of the product's rules."""
+"""Technical parts: database, cache, clock, deadline, metrics. They contain no rule of the product."""

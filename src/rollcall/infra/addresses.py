@@ -1,4 +1,4 @@
-"""The client address that counts: limits, sessions, `/metrics` and logs all read it here, as an address and not as text."""
+"""The client's address, parsed once for rate limits, sessions, `/metrics` and logs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import request
 
 Address = IPv4Address | IPv6Address
 
-# Some proxies add the port: Azure's gateways, HAProxy, IIS.
+# Some proxies append the port: Azure's gateways, HAProxy, IIS.
 _WITH_PORT = re.compile(r"\[([^\[\]]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 _NETWORK_BITS = 64
 

@@ -1,4 +1,4 @@
-"""How large a request's body may be: small, but for a few routes, and for those only once the caller is known to be allowed."""
+"""Limits on the size of request bodies. A few routes accept large ones, once the caller is known to be allowed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def init_app(app: Flask, largest: int) -> None:
-    """Limit the bodies of all routes but those that are :func:`large`.
+    """Limit the bodies of all routes except those marked :func:`large`.
 
     :param largest: ROLLCALL_MAX_BODY_BYTES.
     """
@@ -36,7 +36,7 @@ def init_app(app: Flask, largest: int) -> None:
 def large(view: View) -> View:
     """Accept bodies up to ROLLCALL_MAX_BODY_BYTES.
 
-    Comes after the decorator that checks the caller, so that the bodies of others are refused unread.
+    Place it after the decorator that checks the caller, so that other callers' bodies are refused unread.
     """
 
     @wraps(view)
@@ -49,25 +49,25 @@ def large(view: View) -> View:
 
 
 def takes_large() -> bool:
-    """Whether the route of this request is one of those that are :func:`large`."""
+    """Return whether the route of this request is marked :func:`large`."""
     return request.endpoint is not None and hasattr(current_app.view_functions[request.endpoint], "takes_large_body")
 
 
 def accept_large() -> None:
-    """Let this request have a large body, as JSON or as a form with a file; fields alone are never many."""
+    """Accept a large body for this request, as JSON or as a form with a file. Form fields keep the small limit."""
     if request.mimetype != "application/x-www-form-urlencoded":
         request.max_content_length = runtime.settings().max_body_bytes
 
 
 def _refuse_announced() -> None:
-    """Refuse a body by its announced length, also on routes that never read it."""
+    """Refuse a body by its `Content-Length`, also on routes that do not read it."""
     length = request.content_length
     if request.endpoint and length and length > (request.max_content_length or 0) and not takes_large():
         raise RequestEntityTooLarge
 
 
 class _Request(Request):
-    """Flask's request, whose body is an error when it is too long. Werkzeug cuts one off that does not announce its length."""
+    """Flask's request, which raises when the body is too long. Werkzeug would truncate a body without `Content-Length`."""
 
     @cached_property
     def stream(self) -> IO[bytes]:
@@ -78,7 +78,7 @@ class _Request(Request):
 
 
 class _Bounded(io.RawIOBase):
-    """The bytes of a stream that ends by itself.
+    """A stream without `Content-Length`, with a limit on its bytes.
 
     :raises RequestEntityTooLarge: from a read beyond the limit.
     :raises ClientDisconnected: the stream broke off.

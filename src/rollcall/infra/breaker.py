@@ -1,7 +1,7 @@
-"""A circuit breaker for PostgreSQL, shared by the workers: a server that does not answer delays few requests, not all.
+"""A circuit breaker for PostgreSQL, shared by the workers: a server that does not answer delays only a few requests.
 
 Each timeout holds a worker for a second and a half. After three in a row, in any worker, requests that would have to wait
-get 503 at once; every two seconds one request probes. A server that refuses connections costs no time, and keeps the breaker
+get 503 at once; every two seconds one request probes. A server that refuses connections answers at once, so the breaker stays
 closed.
 """
 
@@ -31,7 +31,7 @@ def check() -> None:
     now = time.monotonic()
     if now < _shared[_OPEN_UNTIL]:
         raise DatabaseUnavailable("paused")
-    _shared[_OPEN_UNTIL] = now + _PAUSE  # this request probes, the others do not
+    _shared[_OPEN_UNTIL] = now + _PAUSE  # only this request probes
 
 
 def record_timeout() -> None:

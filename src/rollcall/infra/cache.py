@@ -1,7 +1,7 @@
-"""The cache of plain values: in Redis where a URL is set, else in files that the workers of this machine share.
+"""A cache of JSON values: in Redis if a URL is set, else in files that the workers of this machine share.
 
-Without a folder for the files, each worker caches in its own memory. The cache fails open: without its store a value is
-computed each time, and no request waits for a store that is unavailable.
+Without a folder for the files, each worker caches in its own memory. The cache fails open: while its store is unavailable,
+values are computed each time, and no request waits.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ log = logging.getLogger(__name__)
 cache = Cache()
 
 # Seconds.
-RETRY_AFTER = 2.0  # how long a store that failed is left alone
-_LOCK_LIFE = 5  # a worker that died while it recomputed holds up the others no longer than this
-_COLD_WAIT = 0.5  # how long to wait for another worker's first value
+RETRY_AFTER = 2.0  # after an error, the store is not used for this time
+_LOCK_LIFE = 5  # a lock of a worker that died expires after this time
+_COLD_WAIT = 0.5  # the longest wait for another worker's first value
 
 
 class _PlainData(JSONSerializer):
-    """JSON instead of pickle: whoever can write to the store must not be able to run code here."""
+    """Serialize JSON instead of pickles, which would let anyone who can write to the store run code here."""
 
     def loads(self, bvalue: Any, *args: Any, **kwargs: Any) -> Any:
         return None if bvalue is None else super().loads(bvalue)
 
 
 class FileCache(FileSystemCache):
-    """Files, with an ``add`` that lets one worker in; the library's lets in several at once, and none past an expired file.
+    """A file cache whose ``add`` is atomic. The library's lets several workers in at once, and none after a file has expired.
 
-    Whatever the disk refuses is an ``OSError``, where the library would log a traceback and go on.
+    Errors of the disk raise ``OSError``; the library would log a traceback and continue.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -55,7 +55,7 @@ class FileCache(FileSystemCache):
         self._last: dict[str, tuple[tuple[int, int], int, Any]] = {}
 
     def get(self, key: str) -> Any:
-        """As the library's, but a file that is the same as the last time is not read again: each new value is a new file."""
+        """As the library's, but an unchanged file is not read again: each new value is a new file."""
         path = Path(self._get_filename(key))
         try:
             status = path.stat()
@@ -104,14 +104,14 @@ class Cached:
 
 
 class _Breaker:
-    """Keeps a store that has just failed from costing every request its timeout."""
+    """Skip a store that has just failed, so that not every request waits for its timeout."""
 
     def __init__(self) -> None:
         self._closed_until = 0.0
         self._lock = threading.Lock()
 
     def call(self, operation: Callable[[], Any], otherwise: Any) -> Any:
-        # A request that is nearly out of time does not ask, since it could not wait for the answer.
+        # A request with little time left does not use the store, since it could not wait for the answer.
         if time.monotonic() < self._closed_until or deadline.within(redis_options.TIMEOUT) < redis_options.TIMEOUT:
             return otherwise
         try:
@@ -157,13 +157,13 @@ def _files(settings: Settings) -> dict[str, Any]:
 
 
 def fetch(key: str, ttl: int, now: float, compute: Callable[[], Any]) -> Cached:
-    """The value under ``key``, computed by one worker at a time.
+    """Return the value under ``key``, computed by one worker at a time.
 
-    When it expires, the first worker to notice computes it anew while the others serve the one that has just expired;
-    when there is none yet, they wait for it a moment. Authorization comes before this call, always.
+    When it expires, the first worker to notice computes it again while the others serve the expired value. If there is no value
+    yet, they wait for a short time. Authorize the caller before this call.
 
-    :param key: names the value; holds no user input.
-    :param ttl: how long the value is good for, in seconds.
+    :param key: names the value; contains no user input.
+    :param ttl: how long the value is valid, in seconds.
     :param now: POSIX time, in seconds.
     :param compute: makes the value, of JSON types only.
     """
@@ -174,7 +174,7 @@ def fetch(key: str, ttl: int, now: float, compute: Callable[[], Any]) -> Cached:
         match call(lambda: kept.get(key), None):
             case {"value": value, "at": int() | float() as at}:
                 return Cached(value, max(0.0, now - at))
-        return None  # nothing, or nothing of ours
+        return None  # missing, or not in our format
 
     found = stored()
     if found and found.age < ttl:
@@ -199,7 +199,7 @@ def fetch(key: str, ttl: int, now: float, compute: Callable[[], Any]) -> Cached:
 
 
 def store(key: str, ttl: int, now: float, value: Any) -> Cached:
-    """Replace the value under ``key``; nothing is kept where the store is unavailable.
+    """Replace the value under ``key``. Stores nothing if the store is unavailable.
 
     :param ttl, now: as for :func:`fetch`.
     """

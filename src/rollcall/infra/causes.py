@@ -1,6 +1,6 @@
-"""Why PostgreSQL cannot be used: from the driver's error to a short reason, a log entry and a sentence for an operator.
+"""Reasons why PostgreSQL is unavailable: a short reason from the driver's error, a log entry, a sentence for the operator.
 
-The driver's own texts name hosts, users and databases, and are in the server's language, so none of them is passed on.
+The driver's texts contain hosts, users and databases, in the server's language, so they are not passed on.
 psycopg2 gives no SQLSTATE for a connection that was refused. :func:`ask_for_codes` has libpq write it into the text.
 """
 
@@ -20,7 +20,7 @@ EMBEDDED: Final = "embedded"  # the cause of the exception says more
 _UNREACHABLE: Final = "unreachable"
 _LOOK: Final = "look at DATABASE_URL and at the server"
 
-# By SQLSTATE (PostgreSQL manual, appendix A), else by a word of ours: what happened, and what to do.
+# By SQLSTATE (PostgreSQL manual, appendix A) or by one of our own reasons: what happened, and what to do.
 _CAUSES: Final = {
     "28P01": ("PostgreSQL refuses the password, or the role", "check user and password in DATABASE_URL"),
     "28000": ("PostgreSQL does not let this role in", "check the user in DATABASE_URL, and pg_hba.conf, which may ask for TLS"),
@@ -64,7 +64,7 @@ def ask_for_codes(connection: Any, *, codes: bool) -> None:
 
 
 def reason(error: psycopg2.Error) -> str:
-    """A SQLSTATE, or else one of a few words of ours."""
+    """Return the SQLSTATE, or one of our own reasons."""
     if error.pgcode:
         return error.pgcode
     text = str(error)
@@ -74,7 +74,7 @@ def reason(error: psycopg2.Error) -> str:
 
 
 def logged(error: DatabaseUnavailable) -> str:
-    """The cause as a part of a log line, with the SQLSTATE where there is one."""
+    """Return the cause for a log line, with the SQLSTATE if there is one."""
     if error.reason == EMBEDDED:
         return str(error.__cause__)
     what, _ = _cause(error.reason)
@@ -82,13 +82,13 @@ def logged(error: DatabaseUnavailable) -> str:
 
 
 def sentence(error: DatabaseUnavailable) -> str:
-    """The cause and what to do, for the operator at the command line."""
+    """Return the cause and the remedy, for the operator at the command line."""
     _, what_to_do = _cause(error.reason)
     return f"{logged(error)}; {what_to_do}."
 
 
 def is_final(reason: str) -> bool:
-    """Whether another host of the same list would not be tried after this: a server has refused us."""
+    """Return whether a server has refused the connection, so that no other host of the list is tried."""
     return _is_code(reason) and not reason.startswith("57P")
 
 

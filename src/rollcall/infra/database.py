@@ -1,7 +1,7 @@
 """The engine, its pool, and the unit of work.
 
-Connections are made on first need, so that a command such as ``flask --help`` starts no database, and so that a server
-that was away is found again. Only :func:`transaction` and, for bulks on a connection of their own, :func:`committed` commit.
+Connections are opened on first use, so that a command such as ``flask --help`` starts no database, and so that the pool
+recovers after an outage. Only :func:`transaction` commits, and :func:`committed` for batches on a connection of their own.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from rollcall.settings import Settings
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
-# Seconds. What is not reached by then is away, and the client is told so (503) while it still listens.
+# Seconds. A server that cannot be reached in this time is unavailable (503).
 CONNECT_TIMEOUT = 2
 
-# Seconds that a connection may have been idle and is believed to work: a ping for each request would cost a round trip.
+# Seconds that a connection may be idle without a ping before its next use: a ping for each request costs a round trip.
 _TRUSTED = 1.0
 
 # Settings of each connection. New entries wait in a short list before they go into the index of the search, which takes them
@@ -45,19 +45,18 @@ _OPTIONS = (
     " -c plan_cache_mode=force_generic_plan -c max_parallel_workers_per_gather=0"
 )
 
-#: Called with the session before each COMMIT of :func:`transaction`, after the flush.
+#: Functions to call with the session before each COMMIT of :func:`transaction`, after the flush.
 before_commit: list[Callable[[Session], None]] = []
 
 _READS = "reads"  # in a session's ``info``: it does not open transactions
 
-# SQLSTATE classes and codes that mean "not now": connection failures, too many connections, a server that shuts down
-# or starts up, a standby that was written to, a deadlock or serialization failure that a repetition may not meet.
-# PostgreSQL manual, appendix A.
+# SQLSTATE classes and codes of temporary errors: connection failures, too many connections, a server that shuts down or
+# starts up, a write to a standby, a deadlock or serialization failure. PostgreSQL manual, appendix A.
 _UNAVAILABLE = ("08", "53", "57P", "25006", "40")
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Give the application its engine; connects to nothing yet."""
+    """Create the engine of the application. It connects later."""
     app.config["SQLALCHEMY_DATABASE_URI"] = "postgresql+psycopg2://"
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "creator": _connector(settings),
@@ -65,7 +64,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         "max_overflow": settings.max_overflow,
         "pool_timeout": CONNECT_TIMEOUT,
         "poolclass": deadline.BudgetPool,
-        # Parameters are people's data and hashes: no exception, and so no log, may repeat them.
+        # Parameters contain personal data and hashes, so no exception and no log may repeat them.
         "hide_parameters": True,
     }
     db.init_app(app)
@@ -77,7 +76,7 @@ def _connector(settings: Settings) -> Callable[[], Any]:
     defaults = {
         "application_name": "rollcall",
         "connect_timeout": str(CONNECT_TIMEOUT),
-        # A network that swallows packets is noticed within about 30 s on an idle connection.
+        # An idle connection notices a network that drops packets within about 30 s.
         "keepalives_idle": "10",
         "keepalives_interval": "5",
         "keepalives_count": "4",
@@ -92,7 +91,7 @@ def _connector(settings: Settings) -> Callable[[], Any]:
         except embedded.EmbeddedError as error:
             raise DatabaseUnavailable(causes.EMBEDDED) from error
         given = parse_dsn(url)
-        # The operator's options come last, so that they win: a search_path of its own, for instance.
+        # The operator's options come last, so that they take precedence: a search_path, for example.
         given["options"] = f"{options} {given.get('options', '')}"
         with _watched_by_breaker():
             connection = known.connect(defaults | given, _connect_to)
@@ -103,9 +102,9 @@ def _connector(settings: Settings) -> Callable[[], Any]:
 
 
 def require_utf8(connection: Any) -> None:
-    """Close a connection to a database in another encoding than UTF-8, in which names of people could not be stored.
+    """Require the encoding UTF-8: others cannot store all names. Closes the connection if the database has another one.
 
-    :raises UnsuitableDatabase: it is one.
+    :raises UnsuitableDatabase: the encoding is not UTF-8.
     """
     encoding = connection.info.parameter_status("server_encoding")  # sent by the server when it connects
     if encoding not in (None, "UTF8"):
@@ -118,7 +117,7 @@ def require_utf8(connection: Any) -> None:
 
 
 def require_suitable(settings: Settings) -> None:
-    """Look at the database before the service starts. One that does not answer yet is looked at when it does.
+    """Check the database before the service starts. If it does not answer yet, its first connection checks it.
 
     :raises UnsuitableDatabase: its encoding is not UTF-8.
     """
@@ -138,15 +137,15 @@ def _connect_to(parameters: hosts.Parameters) -> Any:
 
 @contextmanager
 def _watched_by_breaker() -> Iterator[None]:
-    """Around a wait that a server answers at once if it works.
+    """Report the result of an operation to the breaker, for operations that a working server answers at once.
 
-    :raises DatabaseUnavailable: it did not, several times.
+    :raises DatabaseUnavailable: the breaker is open.
     """
     breaker.check()
     try:
         yield
     except psycopg2.Error as error:
-        # Where the request's own limit ended the wait, it tells nothing of the server.
+        # If the request's own limit ended the wait, the server may work.
         if deadline.remaining() != 0.0:
             (breaker.record_timeout if causes.reason(error) == causes.SILENT else breaker.record_answer)()
         raise
@@ -162,8 +161,8 @@ def _guard(engine: Engine) -> None:
 
     @event.listens_for(engine, "checkout")
     def _refuse_dead(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
-        # An idle connection on which there is something to read was ended by the server (or holds a stray answer). This
-        # costs one system call and no round trip; the pool then connects anew.
+        # If an idle connection has something to read, the server has closed it (or sent a stray message). The check
+        # takes one system call and no round trip. The pool then opens another connection.
         if select.select([connection], [], [], 0)[0]:
             raise DisconnectionError("the server has ended this connection")
         if time.monotonic() - record.info.get("idle_since", time.monotonic()) > _TRUSTED:
@@ -175,9 +174,9 @@ def _guard(engine: Engine) -> None:
 
 
 def unavailable(error: BaseException, *, lost: bool) -> DatabaseUnavailable | None:
-    """The error to raise for one of the driver's that means "not now"; ``None`` for any other.
+    """Return the error to raise for a temporary error of the driver; ``None`` for any other.
 
-    :param lost: whether the connection is known to be gone.
+    :param lost: whether the connection is known to be closed.
     """
     if not isinstance(error, psycopg2.Error):
         return None
@@ -191,7 +190,7 @@ def unavailable(error: BaseException, *, lost: bool) -> DatabaseUnavailable | No
 
 
 def _ping(connection: Any) -> None:
-    """See whether the server still answers: BEGIN takes no time and no locks, and its wait is bounded (infra/deadline)."""
+    """Check that the server still answers. BEGIN needs no locks, and its wait is bounded (infra/deadline)."""
     try:
         with _watched_by_breaker():
             with connection.cursor() as cursor:
@@ -203,11 +202,9 @@ def _ping(connection: Any) -> None:
 
 
 def session() -> Session:
-    """The session of this request or command, for reading: every statement stands alone, without BEGIN and ROLLBACK.
+    """Return the session of this request or command for reading, in autocommit mode: without BEGIN and ROLLBACK.
 
-    Within :func:`transaction` it is the same session, and in that transaction.
-
-    That saves two of four round trips of a simple read.
+    That saves two of four round trips of a simple read. Within :func:`transaction` it is the same session, in the transaction.
     """
     work = db.session()
     if not work.in_transaction():
@@ -218,19 +215,19 @@ def session() -> Session:
 @event.listens_for(Session, "after_begin")
 def _without_begin(work: Session, _transaction: object, connection: Connection) -> None:
     if work.info.get(_READS):
-        # Set on the driver's connection: by way of an isolation level, psycopg2 would ask the server twice.
+        # Set on the driver's connection: by an isolation level, psycopg2 would send two statements.
         driver: Any = connection.connection.dbapi_connection
         driver.autocommit = True
 
 
 @contextmanager
 def transaction() -> Iterator[Session]:
-    """The unit of work: commits when the block ends, rolls back when it raises.
+    """The unit of work: commits at the end of the block, rolls back if it raises.
 
-    :return: the session of this request or command, to hand to services; they never commit.
+    :return: the session of this request or command, for services, which never commit.
     """
     work = db.session()
-    work.commit()  # ends the reading before, if there was any; what was read stays as it was read
+    work.commit()  # ends a previous read; the objects that were read keep their values
     work.info[_READS] = False
     work.begin()
     try:
@@ -247,11 +244,11 @@ def transaction() -> Iterator[Session]:
 
 @contextmanager
 def own_connection(*, autocommit: bool = False) -> Iterator[Connection]:
-    """A connection that ends with the block, and with it its temporary tables, its settings and the locks of its session.
+    """Open a connection outside of the pool. Its temporary tables, settings and session locks end with the block.
 
-    It takes no place in the pool, and the session gives its own back before: a pool of one is enough.
+    The session returns its own connection first, so a pool of one is enough.
 
-    :param autocommit: every statement stands alone.
+    :param autocommit: every statement is a transaction of its own.
     """
     db.session().commit()
     with db.engine.connect() as connection:
@@ -263,7 +260,7 @@ def own_connection(*, autocommit: bool = False) -> Iterator[Connection]:
 
 @contextmanager
 def committed(connection: Connection) -> Iterator[None]:
-    """The unit of work of a bulk on its own connection: commits when the block ends, rolls back when it raises."""
+    """The unit of work of a batch on its own connection: commits at the end of the block, rolls back if it raises."""
     with connection.begin() as work:
         yield
         with deadline.committing():
@@ -278,8 +275,8 @@ def _commit(work: Session | Transaction) -> None:
 
 
 def stream_rows(query: Select[Any]) -> Iterator[Row[Any]]:
-    """All rows of a query, in constant memory, over a connection of their own: they may outlive the request's session."""
-    # Looked up now: the first row may be asked for after the end of the request's context, which knows the engine.
+    """Yield all rows of a query in constant memory, over a connection of their own, which may outlive the request's session."""
+    # Looked up now: the first row may be read after the end of the request's context, which has the engine.
     return _stream(db.engine, query)
 
 

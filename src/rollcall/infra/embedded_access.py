@@ -1,4 +1,4 @@
-"""Who may enter the embedded PostgreSQL: root and the account of the service, as the operating system names them.
+"""Access to the embedded PostgreSQL: only for root and the account of the service, authenticated by the operating system.
 
 Where the service runs as root, the server runs as another account, often ``nobody``, which other services use as well. The
 mode of the socket's folder does not keep those out, since the folder is theirs. So PostgreSQL asks the system for the

@@ -1,4 +1,4 @@
-"""What the embedded PostgreSQL needs on disk before it can run: programs, a cluster, a folder for its socket.
+"""Prepare what the embedded PostgreSQL needs on disk: programs, a cluster, a folder for its socket.
 
 PostgreSQL refuses to run as root. Started by root, everything here is made for, and run as, the owner of the
 data folder; for a new one that is the first account that exists of ``rollcall``, ``postgres`` and ``nobody``.
@@ -33,7 +33,7 @@ class EmbeddedError(RuntimeError):
 
 
 class Account(NamedTuple):
-    """Numbers of an operating system's account."""
+    """The user id and group id of an account of the operating system."""
 
     uid: int
     gid: int

@@ -1,4 +1,4 @@
-"""What proxies in front say of a client: believed as far as ``ROLLCALL_TRUSTED_PROXIES`` goes, else without any effect."""
+"""Forwarding headers: evaluated for the ``ROLLCALL_TRUSTED_PROXIES`` nearest proxies, else without any effect."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 _MARK: Final = "rollcall.forwarded"
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_~!$&'()*+;=:@-][A-Za-z0-9._~!$&'()*+;=:@-]*)+")
 _PORT = re.compile("[0-9]{1,5}")
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[A-Fa-f0-9:.]+\])(?::([0-9]{1,5}))?")  # RFC 3986, as far as hosts have such names
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[A-Fa-f0-9:.]+\])(?::([0-9]{1,5}))?")  # RFC 3986, the names that hosts use
 
 
 def init_app(app: Flask, trusted_proxies: int) -> None:
-    """Put the headers of trusted proxies in place of the connection's own facts, and refuse requests without a valid Host."""
+    """Replace the facts of the connection by the headers of trusted proxies, and refuse requests without a valid Host."""
     inner = app.wsgi_app
     if trusted_proxies:
         inner = ProxyFix(inner, x_for=1, x_proto=1, x_host=1, x_port=1, x_prefix=1)
@@ -34,7 +34,7 @@ def init_app(app: Flask, trusted_proxies: int) -> None:
 
 
 def was_forwarded() -> bool:
-    """Whether this request carries a header that only proxies add, whoever has written it."""
+    """Return whether this request has a header that only proxies add, trusted or not."""
     return _MARK in request.environ
 
 

@@ -1,4 +1,4 @@
-"""The headers on every answer that tell a browser what it may not do (OWASP Secure Headers)."""
+"""Security headers of every response (OWASP Secure Headers)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-# What belongs to one user is kept by no cache, unless the route says otherwise.
+# No cache may store responses for one user, unless the route sets another value.
 _DEFAULTS = SECURITY_HEADERS | {"Cache-Control": "no-store"}
 
 

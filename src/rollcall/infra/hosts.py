@@ -1,7 +1,7 @@
-"""The hosts of ``DATABASE_URL``, one by one, each with its own share of the time.
+"""Connect to the hosts of ``DATABASE_URL`` one by one, each with its share of the time.
 
 libpq goes through a list of hosts by itself, but under a wait callback it ignores ``connect_timeout`` (psycopg2 issue
-1253): one silent host would take the time of all. So the list is taken apart here, with the rules of libpq.
+1253): one silent host would take the time of all. So this module splits the list, by the rules of libpq.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ Parameters = dict[str, Any]
 
 
 class Hosts:
-    """Remembers, for one process, which hosts did not answer lately."""
+    """Remembers, for one process, which hosts did not answer recently."""
 
     def __init__(self) -> None:
         self._silent_until: dict[tuple[Any, ...], float] = {}
 
     def connect(self, parameters: Parameters, connect: Callable[[Parameters], _Connection]) -> _Connection:
-        """Connect to the first host that lets us in.
+        """Connect to the first host that accepts the connection.
 
         :param parameters: libpq's, as ``parse_dsn`` gives them.
         :param connect: makes the connection to one host.

@@ -1,4 +1,4 @@
-"""The very libpq that psycopg2 is linked to, for the functions that psycopg2 does not expose."""
+"""Access to the libpq that psycopg2 is linked to, for functions that psycopg2 does not expose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log: one line for each event on standard error, with the request's id; never a password, token, DSN or parameter."""
+"""Logging to standard error, one line per record, with the request's id. No password, token, DSN or parameter is logged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rollcall.infra.request_id import LogFilter
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object for each record. A security event is its ``event``."""
+    """Formats each record as a JSON object, with a security event as ``event``."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -31,13 +31,13 @@ class JsonFormatter(logging.Formatter):
 
 
 def formatter(log_format: str, text: str) -> dict[str, Any]:
-    """What ``logging.config`` makes a formatter of: lines of text, or JSON."""
+    """Return a formatter's configuration for ``logging.config``: lines of text, or JSON."""
     return {"()": JsonFormatter} if log_format == "json" else {"format": text}
 
 
 def init_app(log_format: str) -> None:
-    """Give the package's logger a handler, unless whoever embeds the application has done so."""
-    # In text, nobody looks for events: they are read by `flask events list` and by GET /events.
+    """Add a handler to the package's logger, unless it has one."""
+    # A text log has no events: `flask events list` and GET /events show them.
     logging.getLogger("rollcall.events").setLevel(logging.INFO if log_format == "json" else logging.CRITICAL)
     logger = logging.getLogger("rollcall")
     if not logger.hasHandlers():
@@ -47,5 +47,5 @@ def init_app(log_format: str) -> None:
         handler.setFormatter(JsonFormatter() if log_format == "json" else line)
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
-    # SQLAlchemy's pool writes connections, and so their DSN, into its lines.
+    # SQLAlchemy's pool logs connections, and so their DSN.
     logging.getLogger(f"{BudgetPool.__module__}.{BudgetPool.__qualname__}").setLevel(logging.CRITICAL)

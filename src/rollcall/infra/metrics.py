@@ -1,6 +1,6 @@
-"""The Prometheus metrics. Under gunicorn every worker keeps its own in a shared folder; a scrape adds them up.
+"""The Prometheus metrics. Under gunicorn each worker writes its own into a shared folder, and a scrape sums them.
 
-Without a folder that can be written, each worker keeps its metrics in memory, and a scrape tells of one worker.
+If no folder is writable, each worker keeps its metrics in memory, and a scrape shows those of one worker.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ def init_app(app: Flask) -> None:
 
 
 def route() -> str:
-    """The rule of the current request, as a label: never a path with ids, of which there is no end."""
+    """Return the rule of the current request as a label. A path with ids would make an unbounded number of labels."""
     return request.url_rule.rule if request.url_rule else "unmatched"
 
 
 class _Workers(MultiProcessCollector):
-    """Passes over a file without content: that of a worker which is just starting, or was killed as it did."""
+    """Skips empty files, of a worker that is starting or was killed while it started."""
 
     def collect(self) -> Any:
         files = [str(path) for path in Path(self._path).glob("*.db") if _size(path)]
@@ -92,7 +92,7 @@ def registry() -> CollectorRegistry:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How often some things have happened since the service started, in all its workers.
+    """Counts of timeouts and refusals since the service started, over all workers.
 
     :ivar timeouts: by route and by what the request was stuck in.
     :ivar refusals: by route.
@@ -106,7 +106,7 @@ class Counted:
 
 
 def counted() -> Counted:
-    """What the counters say, for a page that people read."""
+    """Return the counts for the system page."""
     plain: Multiset[str] = Multiset()
     timeouts: Multiset[tuple[str, str]] = Multiset()
     refusals: Multiset[str] = Multiset()
@@ -122,5 +122,5 @@ def counted() -> Counted:
 
 
 def exposition() -> tuple[bytes, str]:
-    """The text for a scraper and its content type (Prometheus exposition format)."""
+    """Return the text for a scraper, and its content type (Prometheus exposition format)."""
     return generate_latest(registry()), CONTENT_TYPE_LATEST

@@ -1,4 +1,4 @@
-"""The memory-mapped files of the metrics, which survive a full disk and a deleted folder.
+"""Memory-mapped files for the metrics that survive a full disk and a deleted folder.
 
 prometheus_client makes sparse files. A write to a page that the disk has no room for is a SIGBUS, which kills the
 worker. Here the space of a file is allocated before the file is mapped; where that fails, the values are kept in memory.
@@ -71,7 +71,7 @@ class MetricsFile(MmapedDict):
 
 
 def install() -> None:
-    """Have prometheus_client use these files; before the first metric is made."""
+    """Make prometheus_client use these files. Call it before the first metric is created."""
     setattr(values, "MmapedDict", MetricsFile)  # noqa: B010  (the library does not declare it)
 
 

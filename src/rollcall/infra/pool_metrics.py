@@ -1,4 +1,4 @@
-"""How the database pools of all live workers are used (R7)."""
+"""Metrics of the database pools of all live workers (R7)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STATES = ("pool_size", "checked_in", "checked_out", "overflow")
 
 
 class _Publisher:
-    """Tells the counts of this process's pool to whoever scrapes, whenever one has changed."""
+    """Publishes the counts of this process's pool whenever one has changed."""
 
     def __init__(self) -> None:
         self.engine: Engine | None = None
@@ -50,7 +50,7 @@ def init_app(app: Flask) -> None:
 
 
 def watch(app: Flask) -> None:
-    """The other half of :func:`init_app`, once there is an engine."""
+    """Complete :func:`init_app` after the engine exists."""
     publisher: _Publisher = app.extensions["rollcall-pool"]
     with app.app_context():
         engine = db.engine
@@ -59,13 +59,13 @@ def watch(app: Flask) -> None:
 
 
 def publish() -> None:
-    """Tell the counts of this process now; a worker does so when it starts."""
+    """Publish the counts of this process now. A worker calls it when it starts."""
     publisher: _Publisher = current_app.extensions["rollcall-pool"]
     publisher.publish()
 
 
 def snapshot() -> dict[str, Any]:
-    """``{pool_size, checked_in, checked_out, overflow, total_connections, workers: [{pid, …}]}``, summed over workers."""
+    """Return ``{pool_size, checked_in, checked_out, overflow, total_connections, workers: [{pid, …}]}``, summed over workers."""
     publish()
     workers: dict[int, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_STATES, 0))
     for family in metrics.registry().collect():

@@ -1,4 +1,4 @@
-"""How to check that a dependency works. Each probe raises when it does not, and bounds its waits."""
+"""Probes of the dependencies. Each raises if its dependency does not work, and bounds its waits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PROBE_KEY = "rollcall:health"
 
 
 class Unwritable(Exception):
-    """The dependency answers, but stores nothing."""
+    """The dependency answers, but cannot be written."""
 
 
 class NotMigrated(Exception):
@@ -24,9 +24,9 @@ class NotMigrated(Exception):
 
 
 def database(engine: Engine, seconds: float) -> None:
-    """A query on a connection of the pool, as a request would make it.
+    """Execute a query on a connection of the pool, as a request does.
 
-    :raises Unwritable: the server is a standby, or only reads.
+    :raises Unwritable: the server is a standby, or read-only.
     """
     with deadline.bound(seconds), engine.connect() as connection:
         if connection.scalar(text("SELECT current_setting('transaction_read_only')")) == "on":
@@ -42,9 +42,9 @@ def migrated(engine: Engine, seconds: float) -> None:
 
 
 def redis(url: str, seconds: float) -> None:
-    """A write on a connection of its own, closed afterwards.
+    """Write a value over a new connection, and close it.
 
-    :raises Unwritable: Redis answers, but refuses it: a replica, no memory left, a disk that is full.
+    :raises Unwritable: Redis refuses the write: it is a replica, or out of memory or disk space.
     """
     # redis-py retries by default, which multiplies every timeout.
     with Redis.from_url(url, socket_timeout=seconds / 2, socket_connect_timeout=seconds / 2, retry=None) as client:

@@ -1,7 +1,7 @@
-"""Rate limits (Flask-Limiter): in Redis where a URL is set, so that workers and machines share them, else in memory.
+"""Rate limits (Flask-Limiter): in Redis if a URL is set, shared by workers and machines, else in memory.
 
 While Redis is unavailable, each worker counts in memory, at normal speed. Failed log-ins are counted in the database instead
-(``services/identity/attempts``); this module only tells clients of them.
+(``services/identity/attempts``); this module only adds their headers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OWN_PASSWORD = "10/minute"  # noqa: S105  (a limit)
 
 
 def caller() -> str:
-    """Return what requests are counted by: the account where it is known, else the client's network."""
+    """Return the key of the counters: the account if it is known, else the client's network."""
     identity = g.get("identity")
     return f"user:{identity.user.id}" if identity else f"address:{addresses.network(addresses.of_client())}"
 
@@ -73,7 +73,7 @@ def own_password() -> RouteLimit:
 
 
 def tell(limit: int, remaining: int, resets_at: datetime) -> None:
-    """Have the answer tell of a limit that is counted elsewhere (``services/identity/attempts``)."""
+    """Add the headers of a limit that is counted elsewhere (``services/identity/attempts``) to the response."""
     g.told_limit = (limit, remaining, resets_at)
 
 
@@ -92,7 +92,7 @@ def _standard_headers(response: Response) -> Response:
         if value := response.headers.get(f"X-RateLimit-{name}"):
             response.headers[f"RateLimit-{name}"] = value
     if reset := response.headers.get("X-RateLimit-Reset"):
-        # Rounded up: whoever comes back then is not too early.
+        # Rounded up, so that a client that waits as long is not too early.
         seconds = str(max(0, math.ceil(float(reset) - now)))
         response.headers["RateLimit-Reset"] = seconds
         if response.status_code == 429:

@@ -1,21 +1,21 @@
-"""Reading rows at the price of the driver, for the queries that nearly every request makes.
+"""Execute the statements that nearly every request sends, at the cost of the driver alone.
 
-Of a query that takes 50 µs, SQLAlchemy's execution and result add 70 µs, its session 45 and its objects 50 more. Here a
-query is compiled once and its rows come as the driver's tuples; the pool, its checks and the deadline are the same.
-PostgreSQL, too, takes as long to parse and plan many of them as to run them, so that most are prepared (PREPARE).
+For a query that takes 50 µs, SQLAlchemy's execution and result add 70 µs, its session 45 and its objects 50 more. Here a
+statement is compiled once and its rows are the driver's tuples. Pool, checks and deadline are the same as elsewhere.
+PostgreSQL takes as long to parse and plan many of these statements as to execute them, so most are prepared (PREPARE).
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final
 
 import psycopg2
 from psycopg2.errors import DuplicatePreparedStatement, FeatureNotSupported, InvalidSqlStatementName
-from psycopg2.extensions import AsIs
-from sqlalchemy import Engine, Select, TextClause
+from psycopg2.extensions import STATUS_READY, AsIs
+from sqlalchemy import Connection, Engine, Insert, Select, TextClause, Update
 from sqlalchemy.dialects.postgresql.psycopg2 import dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from rollcall.infra import deadline
@@ -26,14 +26,15 @@ _PREPARED = "prepared"  # in the pool's ``info`` on a connection: the names of t
 
 
 class Statement:
-    """A query, compiled once; its parameters are named ``bindparam``\\ s.
+    """A statement, compiled once; its parameters are named ``bindparam``\\ s.
 
-    :param prepared: each connection plans it once, for any values: for a query whose plan does not depend on them.
+    :param prepared: each connection plans it once, for any values. For a statement whose plan does not depend on them. In a
+        transaction this applies to the first statement alone.
     """
 
     __slots__ = ("_constants", "execution", "name", "preparation", "sql")
 
-    def __init__(self, query: Select[Any] | TextClause, *, prepared: bool = False) -> None:
+    def __init__(self, query: Select[Any] | Insert | Update | TextClause, *, prepared: bool = False) -> None:
         compiled = query.compile(dialect=_DIALECT)
         self.sql = str(compiled)
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
@@ -46,26 +47,22 @@ class Statement:
         self.execution = f"EXECUTE {self.name}" + (f" ({values})" if values else "")
 
     def with_values(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The parameters for the driver: those given, and the query's own constants."""
+        """Return the parameters for the driver: those given, and the statement's own constants."""
         return {**self._constants, **values}
 
 
 def rows(session: Session, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
-    """The rows of a statement, in one round trip.
+    """Return the rows of a statement, in one round trip.
 
-    Where the session is in a transaction, they are read in it; else on a connection of the pool, without BEGIN.
+    A session in a transaction reads in it; any other one on a connection of the pool, without BEGIN.
 
     :param values: the statement's parameters by name.
     :raises RequestTimeout, DatabaseUnavailable: as any statement.
     """
+    if session.in_transaction():
+        return in_transaction(session, statement, **values)
     engine = session.get_bind()
     assert isinstance(engine, Engine)  # noqa: S101  (what our sessions are bound to)
-    if session.in_transaction():
-        in_use = session.connection().connection
-        driver: Any = in_use.dbapi_connection
-        # An error would end a transaction; where statements stand alone, there is none.
-        known = in_use.info.setdefault(_PREPARED, set()) if driver.autocommit else None
-        return _read(engine, driver, statement, values, known)
     try:
         pooled = engine.raw_connection()
     except psycopg2.Error as error:
@@ -73,7 +70,7 @@ def rows(session: Session, statement: Statement, **values: Any) -> list[tuple[An
     connection: Any = pooled.dbapi_connection
     try:
         connection.autocommit = True
-        return _read(engine, connection, statement, values, pooled.info.setdefault(_PREPARED, set()))
+        return _run(engine, connection, statement, values, pooled.info.setdefault(_PREPARED, set()))
     finally:
         if connection.closed:
             pooled.invalidate()
@@ -82,8 +79,26 @@ def rows(session: Session, statement: Statement, **values: Any) -> list[tuple[An
         pooled.close()
 
 
-def _read(
-    engine: Engine, connection: Any, statement: Statement, values: dict[str, Any], prepared: set[str] | None = None
+def in_transaction(work: Session | Connection, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement that may also write, in the transaction of ``work``, which it begins if there is none.
+
+    :raises IntegrityError, RequestTimeout, DatabaseUnavailable: as any statement.
+    """
+    connection = work.connection() if isinstance(work, Session) else work
+    pooled = connection.connection
+    driver: Any = pooled.dbapi_connection
+    # A name that the server does not know is an error, and an error ends a transaction: nothing may have been done in it before.
+    may_be_prepared = driver.autocommit or driver.status == STATUS_READY
+    known = pooled.info.setdefault(_PREPARED, set()) if may_be_prepared else None
+    try:
+        return _run(connection.engine, driver, statement, values, known)
+    finally:
+        if driver.closed:
+            connection.invalidate()
+
+
+def _run(
+    engine: Engine, connection: Any, statement: Statement, values: dict[str, Any], prepared: set[str] | None
 ) -> list[tuple[Any, ...]]:
     parameters, executemany = statement.with_values(values), False
     try:
@@ -94,24 +109,40 @@ def _read(
                 _execute(cursor, statement, statement.name, parameters, prepared)
             else:
                 cursor.execute(statement.sql, parameters)
-            found: list[tuple[Any, ...]] = cursor.fetchall()
+            found: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
             return found
     except (psycopg2.Error, deadline.Expired) as error:
-        raise deadline.timeout_of(error) or unavailable(error, lost=bool(connection.closed)) or error from error
+        named = deadline.timeout_of(error) or unavailable(error, lost=bool(connection.closed))
+        raise named or _as_sqlalchemy(error, statement.sql) from error
+
+
+def _as_sqlalchemy(error: BaseException, sql: str) -> BaseException:
+    """The exception that SQLAlchemy raises for one of the driver's. It repeats no parameters, which are people's data."""
+    return DBAPIError.instance(sql, None, error, psycopg2.Error, hide_parameters=True, dialect=_DIALECT)
 
 
 def _execute(cursor: Any, statement: Statement, name: str, parameters: dict[str, Any], prepared: set[str]) -> None:
-    """Execute it by its name; outside of a transaction, which the errors that may come of that would end."""
+    """Execute a statement by its name. In a transaction it is the first, so after an error the transaction can begin again."""
+    connection = cursor.connection
     if name not in prepared:
-        with suppress(DuplicatePreparedStatement):
+        try:
             cursor.execute(*statement.preparation)
+        except DuplicatePreparedStatement:
+            _start_anew(connection)
         prepared.add(name)
     try:
         cursor.execute(statement.execution, parameters)
     except InvalidSqlStatementName:  # a pooler has handed on a connection that does not know it
         prepared.discard(name)
+        _start_anew(connection)
         cursor.execute(statement.sql, parameters)
     except FeatureNotSupported:  # "cached plan must not change result type": a migration has changed a column's type
         prepared.discard(name)
+        _start_anew(connection)
         cursor.execute(f"DEALLOCATE {name}")
         cursor.execute(statement.sql, parameters)
+
+
+def _start_anew(connection: Any) -> None:
+    if not connection.autocommit:
+        connection.rollback()

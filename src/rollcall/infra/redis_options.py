@@ -1,4 +1,4 @@
-"""How requests talk to Redis: briefly. Cache and rate limits do without a Redis that does not answer at once."""
+"""Options of connections to Redis: short timeouts, since cache and rate limits work without Redis."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""What never gets as far as the application: bytes that are no HTTP. gunicorn would answer with a page; here is the envelope."""
+"""Responses to what is no valid HTTP request: the JSON envelope, where gunicorn would send a page of HTML."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OUR_FAULT = (errors.ConfigurationProblem, errors.InvalidResponseHeader, errors.
 
 
 class BodyReader:
-    """Tells a body that is not framed as its headers say as what it is: input that broke off."""
+    """Reports a body that is shorter or longer than its headers say as broken input."""
 
     def __init__(self, reader: Any) -> None:
         self._reader = reader
@@ -39,19 +39,19 @@ class BodyReader:
 
 
 def is_clients_fault(error: BaseException) -> bool:
-    """Whether gunicorn could not read the request, rather than serve it."""
+    """Return whether the request was invalid, as opposed to an error while serving it."""
     return isinstance(error, errors.ParseException) and not isinstance(error, _OUR_FAULT)
 
 
 def answer(error: BaseException) -> bytes:
-    """The answer to what gunicorn could not read or serve, ready to send; the connection ends with it."""
+    """Return the whole response to a request that gunicorn could not read or serve. It closes the connection."""
     failed = (500, "internal_error", "Something went wrong here.")
     status, code, message = _REFUSALS.get(type(error), _NO_HTTP) if is_clients_fault(error) else failed
     return _envelope(status, code, message)
 
 
 def unavailable() -> bytes:
-    """The answer to a client for whom no worker is free, since they wait for the database."""
+    """Return the response to a client while no worker is free, since all wait for the database."""
     return _envelope(503, "service_unavailable", "The database is not available; try again soon.", {"Retry-After": "2"})
 
 
@@ -62,7 +62,7 @@ def _envelope(status: int, code: str, text: str, headers: Mapping[str, str] | No
 
 
 def message(status: int, body: bytes, headers: Mapping[str, str] | None = None, *, with_body: bool = True) -> bytes:
-    """A whole HTTP answer of JSON, ready to send; the connection ends with it."""
+    """Return a whole HTTP response with JSON. It closes the connection."""
     fields = {
         **SECURITY_HEADERS,
         "Content-Type": "application/json",

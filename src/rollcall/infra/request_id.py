@@ -1,4 +1,4 @@
-"""The id that a request carries through answers and logs."""
+"""The id of a request, in its response and in the log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def init_app(app: Flask) -> None:
 
 
 def current() -> str:
-    """The client's own id where it is well-formed, else a fresh one; the same for the whole request."""
+    """Return the client's own id if it is valid, else a random one. It stays the same during the request."""
     if "request_id" not in g:
         given = request.headers.get("X-Request-ID", "")
         g.request_id = given if _VALID.fullmatch(given) else secrets.token_hex(16)
@@ -27,7 +27,7 @@ def current() -> str:
 
 
 class LogFilter(logging.Filter):
-    """Gives every log record a ``request_id`` unless it brings one, ``-`` outside of requests."""
+    """Adds ``request_id`` to each log record that has none; ``-`` outside of requests."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not hasattr(record, "request_id"):

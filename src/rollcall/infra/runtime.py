@@ -1,4 +1,4 @@
-"""What an application was made with: its settings and its clock. Time is an argument of services; here is where it comes from."""
+"""The settings and the clock of the application. Services take the time as an argument; the edges read it here."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def init_app(app: Flask, settings: Settings, clock: Callable[[], datetime]) -> N
 
 
 def settings() -> Settings:
-    """The settings of the current application."""
+    """Return the settings of the current application."""
     runtime: Runtime = current_app.extensions["rollcall"]
     return runtime.settings
 
 
 def now() -> datetime:
-    """The current application's time, aware, in UTC."""
+    """Return the time of the current application's clock, aware, in UTC."""
     runtime: Runtime = current_app.extensions["rollcall"]
     return runtime.clock()

@@ -1,4 +1,4 @@
-"""The key that signs browser sessions and encrypts cursors: the operator's, or one that is made once and kept."""
+"""The key that signs browser sessions and encrypts cursors: the operator's, or one that is generated once and stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the server of a connection still answers, seen from outside: for waits that may take as long as they need."""
+"""Check from outside that the server of a connection still answers, during waits without a limit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Address(NamedTuple):
 
 
 def answers(connection: Any, seconds: float = LOOK_EVERY) -> bool:
-    """Ask the server, on a connection of our own, whether it does TLS; whatever it says, it answers.
+    """Ask the server over another connection whether it supports TLS. Any reply shows that it answers.
 
     :param connection: psycopg2's, which waits for something else.
     :param seconds: how long to wait, at most.
@@ -63,7 +63,7 @@ def _answers_at(address: _Address, seconds: float) -> bool:
             probe.recv(1)
     except TimeoutError:
         return False
-    except OSError:  # refused or reset: somebody is there, and the statement's own connection says what is wrong
+    except OSError:  # refused or reset: the host answers, and the statement's own connection shows the error
         return True
     return True
 

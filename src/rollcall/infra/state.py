@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def make_private(folder: Path) -> Path:
-    """Make a folder in the state folder that nobody else may enter, and the state folder itself where it is missing.
+    """Create a private folder in the state folder, and the state folder itself if it is missing.
 
     :return: the folder.
     """
@@ -15,7 +15,7 @@ def make_private(folder: Path) -> Path:
 
 
 def make(home: Path) -> Path:
-    """Make the folder, and what is missing above it, for nobody but us; a folder that is there keeps its mode.
+    """Create a private folder and its missing parents. An existing folder keeps its mode.
 
     As root others may pass through it: PostgreSQL, which refuses to run as root, has its data below.
 

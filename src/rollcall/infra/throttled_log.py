@@ -1,4 +1,4 @@
-"""Log lines for faults that recur: the first at once, then at most one a minute for each cause, with a count."""
+"""Throttled logging of faults that recur: the first at once, then at most one line a minute for each cause, with a count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""gunicorn's sync worker, with a bound on everything that a client can make it wait for, and an end without resets."""
+"""gunicorn's sync worker, with a limit on every wait for a client, and a stop that resets no connection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rollcall.infra.deadline.client import ClientSocket, bound_listener
 
 # Seconds past a request's deadline after which gunicorn gives its worker up: sending the answer takes part of it.
 WORKER_GRACE = 5.0
-# At the end, a worker goes on until no client has come for so long, and no longer than the second.
+# When it stops, a worker serves until no client has come for the first time, at most for the second.
 _QUIET, _LONGEST_END = 0.25, 10.0
 
 # Drops the packets of a listening socket that would open a connection (BPF, linux/filter.h): load the flags of the TCP
@@ -31,7 +31,7 @@ _SO_ATTACH_FILTER = 26
 
 
 class Logger(glogging.Logger):
-    """gunicorn's, which would spell out a line for each access even where no one is to see it."""
+    """gunicorn's logger, which formats access lines only if they are logged."""
 
     def access(self, *args: Any) -> None:
         if self.access_log.isEnabledFor(logging.INFO):
@@ -39,9 +39,9 @@ class Logger(glogging.Logger):
 
 
 def refuse_newcomers(server: Any) -> None:
-    """Let nobody connect any more, and have the workers serve those who have; in the master, when it stops.
+    """Accept no new connections, and let the workers serve those that exist. Called in the master when it stops.
 
-    A client that tries to connect now hears nothing, tries again a second later, and is refused by then.
+    A client that connects now gets no reply, tries again a second later, and is refused by then.
     """
     if server.reexec_pid or server.master_pid or server.systemd:
         return  # another master serves the same sockets
@@ -68,7 +68,7 @@ class DeadlineWorker(SyncWorker):
             self._serve_the_last()
 
     def _serve_the_last(self) -> None:
-        """Serve the clients that have connected already: the end of the last worker would reset them."""
+        """Serve the clients that have already connected. The end of the last worker would reset them."""
         ends = time.monotonic() + _LONGEST_END
         while (now := time.monotonic()) < ends and (ready := select.select(self.sockets, [], [], min(_QUIET, ends - now))[0]):
             for listener in ready:
@@ -106,7 +106,7 @@ class DeadlineWorker(SyncWorker):
             self.log.debug("a client did not wait for its refusal: %s", error)
 
     def _extend(self, seconds: float) -> None:
-        """Have the master wait for this worker until the limit of its request and a little longer.
+        """Let the master wait for this worker until shortly after the limit of its request.
 
         The master takes the modification time of the worker's file for its last sign of life, so that a route with a
         limit of its own moves gunicorn's ``timeout`` (the general limit and :data:`WORKER_GRACE`) along.

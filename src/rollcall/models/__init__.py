@@ -1,4 +1,4 @@
-"""The tables. A model knows its columns, constraints and indexes, and nothing of who uses it."""
+"""The tables. A model defines columns, constraints and indexes, and imports no other layer."""
 
 from .attempt import LoginFailures, LoginNetwork
 from .base import Base

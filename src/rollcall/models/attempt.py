@@ -1,4 +1,4 @@
-"""What limits failed log-ins: how many there were, and where each user has logged in (``services/identity/attempts``)."""
+"""Counters of failed log-ins, and the networks from which users have logged in (``services/identity/attempts``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .base import Base
 class LoginFailures(Base):
     """One counter of failed log-ins. The table is unlogged: a crash of the server empties it.
 
-    ``key`` is a digest of what the counter is for, and ``kind`` the order in which counters are locked. The count is over at
+    ``key`` is a digest of what the counter counts. ``kind`` is the order in which counters are locked. The counter expires at
     ``lapses_at``.
     """
 

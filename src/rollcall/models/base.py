@@ -1,4 +1,4 @@
-"""The declarative base: one metadata, one naming convention, so that migrations and error mapping know every name."""
+"""The declarative base. Its naming convention gives each constraint a name that migrations and the error mapping use."""
 
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase

@@ -1,6 +1,6 @@
-"""The history of the previous version, whose workers write it until they restart; nothing here reads it.
+"""The table of changes of the previous version. Its workers write to it until they restart; this version does not read it.
 
-A trigger copies each row into the trail (``event``). A later migration drops the table.
+A trigger copies each row into the security events (``event``). A later migration drops the table.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .base import Base
 class UserChange(Base):
     """One row for each change of a user.
 
-    ``changes`` has ``[old, new]`` by field, and ``{"password": true}`` where a new one was set. ``by_username`` is who did it,
-    as that user was called then, and null for the operator at the command line. ``by_user_id`` refers to nobody: whoever made
-    millions of changes can be deleted at once, and nobody waits for a lock on who asks.
+    ``changes`` has ``[old, new]`` by field, and ``{"password": true}`` for a new password. ``by_username`` is the username of the
+    user who made the change, at that time; null for the operator at the command line. ``by_user_id`` is no foreign key, so that
+    a user with millions of changes can be deleted at once, and no change waits for a lock on the caller's row.
     """
 
     __tablename__ = "user_changes"

@@ -1,4 +1,4 @@
-"""The trail: what happened that matters for security, appended by ``services/events`` and never changed."""
+"""Security events. ``services/events`` appends them; nothing changes or deletes one."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .base import Base
 class SecurityEvent(Base):
     """One row for each event, in a partition for each month (migration 0014 makes and drops them).
 
-    A trigger refuses UPDATE and DELETE. No column refers to ``users``, since events outlive the users; usernames are those of
-    that moment. The operator at the command line has no ``actor_id`` and is called ``operator``; an anonymous caller has
-    neither. A bulk is one row with the ids of its users in ``subject_ids``. ``changes`` has ``[old, new]`` by field, and
-    ``{"password": true}`` where a password was set.
+    A trigger refuses UPDATE and DELETE. There is no foreign key to ``users``, since events outlive users. Usernames are those at
+    the time of the event. The operator at the command line has no ``actor_id`` and the username ``operator``; an anonymous caller
+    has neither. A batch is one row with the ids of its users in ``subject_ids``. ``changes`` has ``[old, new]`` by field, and
+    ``{"password": true}`` for a new password.
     """
 
     __tablename__ = "security_events"

@@ -1,4 +1,4 @@
-"""A file of users that a superuser has checked in the browser, and what has become of its import."""
+"""A file of users that a superuser has checked in the browser, and the result of its import."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FILE_NAME_MAX = 100
 
 
 class ImportRun(Base):
-    """One row for each check that found nothing wrong; the file itself is not kept, for it may hold passwords.
+    """One row for each check without errors. The file is not stored, since it may contain passwords.
 
-    Who has checked a file may have exactly that file (``digest``, its SHA-256) imported, once: ``created`` is set by the
-    transaction that writes the users, and ``error`` where nothing was written. Where neither is set, the import is under
-    way as long as its connection holds the lock of its id; else it was interrupted.
+    The superuser who checked a file may import exactly that file (``digest`` is its SHA-256), once. The transaction that writes
+    the users sets ``created``; ``error`` is set if nothing was written. If neither is set, the import is running as long as its
+    connection holds the lock of its id; else it was interrupted.
     """
 
     __tablename__ = "import_runs"

@@ -1,4 +1,4 @@
-"""A signed-in session: an opaque token of which only the SHA-256 is kept."""
+"""Sessions of users. The token is random, and only its SHA-256 is stored."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .base import Base
 
 
 class UserSession(Base):
-    """One row for each session; deleting it revokes the token at once.
+    """One row for each session. Its deletion revokes the token at once.
 
-    ``address`` and ``user_agent`` are what the log-in came from; null where that is not known.
+    ``address`` and ``user_agent`` are those of the log-in; null if they are not known.
     """
 
     __tablename__ = "sessions"

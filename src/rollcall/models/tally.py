@@ -1,7 +1,7 @@
-"""The tally: how many users there are in each state, by day of sign-up and of all days.
+"""The tally: the number of users by status, for each day of creation and in total.
 
-Triggers on ``users`` append signed deltas, so that no writer waits for another; ``services/statistics/tally`` folds them into
-the counts by day, and triggers there keep the totals. The truth at any moment is the sum of the deltas and either of them.
+Triggers on ``users`` append signed deltas, so that no writer waits for another. ``services/statistics/tally`` merges them into
+the counts by day, and triggers on those maintain the totals. The exact number is a count, or a total, plus the deltas.
 """
 
 from typing import Any

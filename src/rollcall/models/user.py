@@ -156,13 +156,19 @@ def day_status(day: date, *, is_active: bool, is_superuser: bool) -> int:
 
 
 _users = cast(Table, User.__table__)
-LAST_LOGIN_SQL = "(SELECT last_login_at FROM user_logins WHERE user_id = users.id)"
-RECORD_SQL = ", ".join(LAST_LOGIN_SQL if name == "last_login_at" else f"users.{name}" for name in UserRecord._fields)
-"""The columns of a :class:`UserRecord`, for statements that are text."""
-RECORD: tuple[ColumnElement[Any], ...] = tuple(
-    literal_column(LAST_LOGIN_SQL, DateTime(timezone=True)).label(name) if name == "last_login_at" else _users.c[name]
-    for name in UserRecord._fields
-)
+
+
+def record_sql(table: str) -> str:
+    """Return the columns of a :class:`UserRecord` of a user, for statements that are text.
+
+    :param table: the name of ``users`` in the statement.
+    """
+    return ", ".join(_LAST_LOGIN.format(table) if name == "last_login_at" else f"{table}.{name}" for name in UserRecord._fields)
+
+
+_LAST_LOGIN = "(SELECT last_login_at FROM user_logins WHERE user_id = {0}.id)"
+_last_login: ColumnElement[Any] = literal_column(_LAST_LOGIN.format("users"), DateTime(timezone=True)).label("last_login_at")
+RECORD = tuple(_last_login if name == "last_login_at" else _users.c[name] for name in UserRecord._fields)
 """The columns of a :class:`UserRecord`."""
 COLUMNS = UserRecord._fields
 """The columns of an export, by name."""

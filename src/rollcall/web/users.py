@@ -137,13 +137,13 @@ def act(user_id: int, name: str) -> Response:
     try:
         with transaction() as work:
             person = directory.get_user(work, user_id)
-            was_active, ending = person.is_active, len(accounts.open_sessions(work, user_id, runtime.now()))
+            was_active, message = person.is_active, action.done.format(person.username)
+            ending = len(accounts.open_sessions(work, user_id, runtime.now()))
             action.perform(work, person, me)
     except LastSuperuser as error:
         return form.refuse(error).page("confirm.html", **_question(user_id, name, request.form.get("next")))
-    deactivated = was_active and not person.is_active and person.id != me.user.id
-    message = action.done.format(person.username)
-    undo.offer(message + undo.ended(ending) if deactivated else message, "deactivate", [person.id] if deactivated else [])
+    deactivated = name == "deactivate" and was_active and user_id != me.user.id
+    undo.offer(message + undo.ended(ending) if deactivated else message, "deactivate", [user_id] if deactivated else [])
     after = list_address.current() if name == "delete" else url_for(".show_user", user_id=user_id)
     return redirect(access.own_path(request.form.get("next")) or after)
 

@@ -1,4 +1,4 @@
-"""The request deadline: whatever a request is stuck in, it is answered within its limit.
+"""The request deadline: every request is answered within its limit, whatever it waits for.
 
 Every wait is bounded where it happens, by what is left of the request's budget (``budget``, ``sql``, and the client's
 socket in ``infra.worker``); an alarm ends the rest (``alarm``); ``application`` puts both around Flask's dispatch. The

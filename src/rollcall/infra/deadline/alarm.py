@@ -1,4 +1,4 @@
-"""The alarm: ends what does not wait for anything that could be bounded, such as a loop or a sleep.
+"""The alarm: ends code whose wait cannot be bounded, such as a loop or a sleep.
 
 In a sync worker a request runs in the main thread, where Python runs signal handlers. ``SIGALRM`` comes when the budget
 is used up, and its handler raises ``RequestTimeout`` in the code that it interrupts, but only at a safe point: inside
@@ -25,9 +25,9 @@ _Result = TypeVar("_Result")
 
 # Seconds.
 _AGAIN = 0.01  # until the next try, after an unsafe point or in case the first exception was swallowed
-_CLEANUP_PATIENCE = 0.1  # for how long a ``finally`` or ``except`` of the application is left alone
+_CLEANUP_PATIENCE = 0.1  # how long a ``finally`` or ``except`` of the application is not interrupted
 
-# An exception in the midst of these would leave a lock held, a connection half used or a module half imported.
+# Raising inside these functions could leave a lock held, a connection mid-protocol, or a module partly imported.
 _CLOSED_PACKAGES = frozenset({
     "_weakrefset", "cachelib", "concurrent", "ctypes", "flask_sqlalchemy", "gc", "importlib", "limits", "logging",
     "multiprocessing", "prometheus_client", "psycopg2", "queue", "redis", "sqlalchemy", "subprocess", "tempfile",
@@ -104,7 +104,7 @@ def _on_alarm(_signal: int, frame: FrameType | None) -> None:
 
 
 def _interrupted(frame: FrameType | None, *, respect_cleanup: bool) -> str | None:
-    """What the stack is busy with, where an exception may be raised in it; None where it may not."""
+    """Return what the stack is doing if an exception may be raised in it; None if it may not."""
     stuck_in = "python"
     top = frame
     while frame is not None:

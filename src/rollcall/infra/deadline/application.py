@@ -1,4 +1,4 @@
-"""The Flask application that keeps the deadline: opens each request's budget, and answers 504 when it is used up.
+"""The Flask application with a deadline: it sets each request's budget, and answers 504 when the budget is used up.
 
 Only ``before_request`` and the view may be interrupted; error handlers, ``after_request`` and teardown never.
 """
@@ -83,7 +83,7 @@ class DeadlineFlask(Flask):
         try:
             answer = alarm.interruptible(budget, self._answer)
             if budget.stage is Stage.OPEN:
-                # It may have swallowed the timeout, or been in clean-up.
+                # The view may have suppressed the timeout, or was in clean-up.
                 budget.check("python")
         except RequestTimeout as timeout:
             report(timeout, Label.of_request())
@@ -126,7 +126,7 @@ class DeadlineFlask(Flask):
 
 
 def enter_worker(engine: Engine) -> None:
-    """Keep the deadline in this process; a web worker calls it once, after its fork and in its main thread.
+    """Enforce the deadline in this process. A web worker calls it once, after its fork and in its main thread.
 
     :param engine: the application's; no connection of it may be open yet.
     """
@@ -135,7 +135,7 @@ def enter_worker(engine: Engine) -> None:
 
 
 class Label(NamedTuple):
-    """What a request is called in logs and metrics."""
+    """The name of a request in logs and metrics."""
 
     route: str
     request_id: str
@@ -162,7 +162,7 @@ def report(timeout: RequestTimeout, label: Label) -> None:
 
 
 class _StreamCut(ConnectionResetError):
-    """Ends a reply whose head is out without its end; servers log this one as a client that went away."""
+    """Ends a response after its headers were sent. Servers log this exception as a client that disconnected."""
 
     def __init__(self) -> None:
         super().__init__(errno.ECONNRESET, "the reply passed its deadline")
@@ -204,7 +204,7 @@ class _Stream(Iterator[bytes]):
 
 
 def stream(chunks: Iterator[bytes], **response: Any) -> Response:
-    """A streamed reply that keeps the deadline.
+    """Return a streamed response with a deadline.
 
     Past it the statement is cancelled, the iterator closed, and the reply ends so that the client can tell: without the
     final chunk, or by a reset where HTTP/1.0 has no chunks.

@@ -1,4 +1,4 @@
-"""The time that a piece of work may take, and where in the code to ask how much of it is left.
+"""The time budget of a piece of work, and functions that return the rest of it.
 
 A budget belongs to a context (``contextvars``): each thread and each request has its own, and a new thread has none.
 Everything that waits asks the budget; nothing here interrupts anything.
@@ -27,7 +27,7 @@ COMMIT_GRACE = 0.15  # how far past the deadline a COMMIT that has begun, and th
 
 
 class Stage(Enum):
-    """How far the transaction of a request has come; decides what a timeout may do."""
+    """The stage of a request's transaction, which decides what a timeout may do."""
 
     OPEN = "open"
     COMMITTING = "committing"
@@ -35,7 +35,7 @@ class Stage(Enum):
 
 
 class Cut(NamedTuple):
-    """That a wait for the database was given up, for the code that sees the driver's error next."""
+    """Records that a wait for the database was ended, for the code that handles the driver's error."""
 
     connection: Any
     cancelled: bool
@@ -64,12 +64,12 @@ class Budget:
         self.ends = self.started + limit
 
     def left(self) -> float:
-        """Seconds left, negative when it is over. A COMMIT that has begun gets a little longer, and its answer, too."""
+        """Return the seconds left, negative after the end. A COMMIT that has begun, and its response, get a little more."""
         grace = 0.0 if self.stage is Stage.OPEN else COMMIT_GRACE
         return self.ends + grace - time.monotonic()
 
     def timeout(self, stuck_in: str, *, outcome_unknown: bool = False) -> BaseException:
-        """The exception to raise; past COMMIT it says that the change was saved."""
+        """Return the exception to raise. After COMMIT it says that the change was saved."""
         saved = self.stage is Stage.COMMITTED
         return RequestTimeout(self.limit, stuck_in, outcome_unknown=outcome_unknown, saved=saved)
 
@@ -78,7 +78,7 @@ class Budget:
             raise self.timeout(stuck_in)
 
     def fingerprint(self) -> str | None:
-        """A short hash of the last statement's SQL text with its placeholders; parameters never enter it."""
+        """Return a short hash of the last statement's SQL text with its placeholders, without parameters."""
         return self.statement and hashlib.sha256(self.statement.encode()).hexdigest()[:12]
 
 
@@ -95,7 +95,7 @@ _current: ContextVar[Budget | None] = ContextVar("rollcall_deadline", default=No
 
 
 def current() -> Budget | None:
-    """The budget of this context; None where there is no deadline, as in a command."""
+    """Return the budget of this context; None if there is no deadline, as in a command."""
     return _current.get()
 
 
@@ -105,7 +105,7 @@ leave = _current.reset
 
 @contextmanager
 def active(budget: Budget | None) -> Iterator[None]:
-    """Make a budget the one that counts until the block ends."""
+    """Make a budget the current one until the block ends."""
     token = enter(budget)
     try:
         yield
@@ -114,19 +114,19 @@ def active(budget: Budget | None) -> Iterator[None]:
 
 
 def remaining() -> float | None:
-    """Seconds left, at least 0.0; None: no deadline."""
+    """Return the seconds left, at least 0.0; None: no deadline."""
     budget = _current.get()
     return None if budget is None else max(0.0, budget.left())
 
 
 def within(seconds: float) -> float:
-    """The seconds asked for, or what is left where that is less; for the timeout of a wait."""
+    """Return the smaller of the given seconds and the seconds left, for the timeout of a wait."""
     budget = _current.get()
     return seconds if budget is None else max(0.0, min(seconds, budget.left()))
 
 
 def check(stuck_in: str = "python") -> None:
-    """For loops of ours, between two items.
+    """Raise if the deadline has passed. Call it between two items of a loop.
 
     :param stuck_in: what the loop does, for logs and metrics.
     :raises RequestTimeout: the deadline has passed.
@@ -138,7 +138,7 @@ def check(stuck_in: str = "python") -> None:
 
 @contextmanager
 def bound(seconds: float) -> Iterator[None]:
-    """A tighter limit for a block; in a thread of its own, the only one there.
+    """Set a tighter limit for a block. In another thread it is the only limit.
 
     :raises TimeoutError: from a statement or a :func:`check` in the block. (``RequestTimeout``, where the request's own
         deadline comes first.)
@@ -150,9 +150,9 @@ def bound(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def committing() -> Iterator[None]:
-    """Goes around COMMIT alone, after the flush.
+    """Surround COMMIT alone, after the flush.
 
-    Refuses when too little time is left. From here on the COMMIT is finished and its result is the answer, a little past
+    Raises if too little time is left. From here on the COMMIT is finished and its result is the answer, a little past
     the deadline if need be; only a server that stays silent ends it, and then nobody knows the outcome.
 
     :raises RequestTimeout: before COMMIT is sent: roll back. From within, when the server fell silent:
@@ -191,7 +191,7 @@ def limit(*, times: float) -> Callable[[_View], _View]:
 
 
 def largest_limit(general: float) -> float:
-    """The longest limit of any route, in seconds; for what has to outlast them all.
+    """Return the longest limit of any route, in seconds.
 
     :param general: ROLLCALL_REQUEST_TIMEOUT.
     """

@@ -1,4 +1,4 @@
-"""Cancelling a statement at the server without waiting on the network for longer than one can afford.
+"""Cancel a statement at the server without an unbounded wait for the network.
 
 psycopg2's own ``connection.cancel()`` connects to the server while it holds the GIL, for as long as the network takes.
 libpq 17 can do the same without blocking (``PQcancelStart``, ``PQcancelPoll``; PostgreSQL manual, 32.7 "Canceling
@@ -35,7 +35,7 @@ _LIBPQ = _load()
 
 
 class Cancel:
-    """One request to cancel what runs on a connection; to be stepped whenever its socket is ready.
+    """One request to cancel the statement of a connection. Call ``step`` whenever its socket is ready.
 
     Where libpq is older than 17 it fails at once: the caller then closes the connection, and the server ends the
     statement when it looks after its client (``client_connection_check_interval``).
@@ -59,7 +59,7 @@ class Cancel:
         return self._state in (_READING, _WRITING)
 
     def step(self) -> None:
-        """Go on as far as it goes without waiting."""
+        """Continue as far as possible without waiting."""
         if _LIBPQ and self.pending:
             self._state = _LIBPQ.PQcancelPoll(self._handle)
 

@@ -1,4 +1,4 @@
-"""The client's end of a request: nothing that a client does or leaves undone may hold a worker past its time.
+"""Waits for the client: no client may hold a worker for longer than the limits below.
 
 A sync worker serves one client at a time, so one that drips its headers, its body or its reading of the answer would
 hold it for good. The worker's sockets know until when they may wait.
@@ -65,7 +65,7 @@ class ClientSocket(socket.socket):
         self.extend = extend
 
     def reset(self) -> None:
-        """Let the client see a broken connection instead of an end."""
+        """Reset the connection instead of closing it, so that the client notices the interruption."""
         # Closing with the linger time 0 sends a reset (socket(7), SO_LINGER).
         self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
@@ -95,7 +95,7 @@ class ClientSocket(socket.socket):
             raise budget.timeout("body") from None
 
     def _drain(self) -> bytes:
-        """Take in and forget what the client still sends: left unread, it would break the connection and lose the answer."""
+        """Read and discard what the client still sends. Unread data would reset the connection and lose the response."""
         until = time.monotonic() + DRAIN_LIMIT
         while time.monotonic() < until and self.recv_into(_forgotten):
             pass

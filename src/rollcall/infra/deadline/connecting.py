@@ -16,13 +16,13 @@ _seconds: ContextVar[float] = ContextVar("rollcall_connect_limit", default=COMMA
 
 
 def allowance() -> float:
-    """Seconds for the attempt to connect that is under way."""
+    """Return the seconds for the current attempt to connect."""
     return _seconds.get()
 
 
 @contextmanager
 def attempt(seconds: float) -> Iterator[None]:
-    """Bound the attempt to connect that the block makes."""
+    """Limit the time of the attempt to connect in the block."""
     token = _seconds.set(max(0.0, seconds))
     try:
         yield

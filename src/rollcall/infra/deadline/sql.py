@@ -1,4 +1,4 @@
-"""Every wait for PostgreSQL ends when the request's budget does.
+"""End every wait for PostgreSQL when the request's budget ends.
 
 psycopg2 hands its waits to a callback (``set_wait_callback``). Ours polls the socket with what is left; then it asks the
 server to cancel, waits a moment for that to be confirmed, and else closes the connection. The thread that waits is the
@@ -33,8 +33,8 @@ from rollcall.infra.deadline.cancel import Cancel
 log = logging.getLogger(__name__)
 
 # Seconds.
-CONNECT_LIMIT = 1.5  # a server that does not let us in by then is away: 503, not 504
-BEGIN_LIMIT = 1.5  # likewise one that does not even answer BEGIN, which takes no time and no locks
+CONNECT_LIMIT = 1.5  # a server that does not accept the connection in this time is unavailable: 503, not 504
+BEGIN_LIMIT = 1.5  # the same for a server that does not answer BEGIN, which needs no locks
 ANSWER_LIMIT = 1.0  # for a server to show that it answers, while a statement runs for longer than load_shedding.PATIENCE
 CANCEL_GRACE = 0.12  # for the server to confirm a cancel
 CLEANUP_LIMIT = 0.08  # for ROLLBACK when the budget is used up already
@@ -44,11 +44,11 @@ _suspects: WeakSet[Any] = WeakSet()
 
 
 class NoAnswer(psycopg2.OperationalError):
-    """The server did not answer in time; psycopg2 closes the connection when a wait raises."""
+    """The server did not answer in time. psycopg2 closes the connection when the wait callback raises."""
 
 
 class Expired(Exception):
-    """No time for another statement. An ordinary exception: SQLAlchemy gives up a connection on any other."""
+    """No time is left for another statement. SQLAlchemy keeps the connection after an ``Exception``, unlike others."""
 
 
 def wait(connection: Any) -> None:
@@ -78,7 +78,7 @@ def wait(connection: Any) -> None:
 
 
 def _allowance(connection: Any, budget: Budget | None) -> tuple[float | None, bool]:
-    """How long to wait for what the connection is about to do, in seconds, and whether to cancel it then."""
+    """Return how long to wait for the connection's operation, in seconds, and whether to cancel it afterwards."""
     left = None if budget is None else budget.left()
     if _is_connecting(connection):
         limit = min(CONNECT_LIMIT, connecting.allowance())
@@ -113,7 +113,7 @@ def _interest(connection: Any, state: int) -> tuple[int, int]:
 
 
 def _ready(interests: list[tuple[int, int]], until: float | None) -> bool:
-    """Whether one of the descriptors was ready before the time (None: no end) was up."""
+    """Return whether one of the descriptors was ready before ``until`` (None: no limit)."""
     # A new object each time: while it connects, libpq may change its socket.
     poller = select.poll()
     for descriptor, events in interests:
@@ -143,7 +143,7 @@ def _ready_at_last(connection: Any, state: int, started: float, until: float | N
 
 
 def _cancelled(connection: Any, budget: Budget) -> bool:
-    """Ask the server to cancel; whether the operation has then ended, by that or by itself."""
+    """Ask the server to cancel. Return whether the operation has ended, cancelled or complete."""
     _suspects.add(connection)
     until = time.monotonic() + CANCEL_GRACE
     cancel = Cancel(connection)
@@ -170,7 +170,7 @@ def _before_statement(_connection: Connection, _cursor: Any, statement: str, *_r
 
 
 def _name_timeout(context: ExceptionContext) -> BaseException | None:
-    """Turn the errors that our own giving up has caused, and no others, into the request's timeout."""
+    """Replace the errors that our own timeout has caused, and no others, by the request's timeout."""
     budget = deadline.current()
     if budget is None:
         return None
@@ -192,16 +192,16 @@ def _name_timeout(context: ExceptionContext) -> BaseException | None:
 
 
 def timeout_of(error: BaseException, stuck_in: str = "sql") -> BaseException | None:
-    """The request's timeout, where an error of the driver comes of it; ``None`` where it has another reason.
+    """Return the request's timeout if it caused an error of the driver; ``None`` if the error has another cause.
 
-    For statements that SQLAlchemy has no part in.
+    For statements that do not go through SQLAlchemy.
     """
     budget = deadline.current()
     return budget.timeout(stuck_in) if budget is not None and _gave_up(error, budget) else None
 
 
 def _gave_up(error: BaseException, budget: Budget) -> bool:
-    """Whether the error comes of our giving up past the deadline; with time left the server is away (CONNECT_LIMIT)."""
+    """Return whether our timeout caused the error. With time left, the server is unavailable (CONNECT_LIMIT)."""
     if isinstance(error, Expired):
         return True
     cut, budget.cut = budget.cut, None
@@ -209,18 +209,18 @@ def _gave_up(error: BaseException, budget: Budget) -> bool:
 
 
 def _is_ours(error: BaseException, cut: Cut) -> bool:
-    """Whether the error comes from the wait that was given up; settles what becomes of its connection."""
+    """Return whether the error comes from the wait that was ended. A confirmed cancel makes its connection usable again."""
     if isinstance(error, NoAnswer):
         return True
     if not isinstance(error, psycopg2.Error) or error.pgcode != QUERY_CANCELED:
-        return False  # the statement has failed by itself in the last moment
+        return False  # the statement failed for another reason at the same moment
     if cut.cancelled:
         _suspects.discard(cut.connection)
     return True
 
 
 def _refuse_unclean(connection: Any, record: ConnectionPoolEntry) -> None:
-    """Nothing but an idle, trustworthy connection goes back into the pool: else its next user would inherit the rest."""
+    """Return only idle connections without a pending cancel to the pool. Others would affect their next user."""
     if connection is None:
         return
     idle = not connection.closed and connection.get_transaction_status() == extensions.TRANSACTION_STATUS_IDLE
@@ -230,14 +230,14 @@ def _refuse_unclean(connection: Any, record: ConnectionPoolEntry) -> None:
 
 
 class BudgetConnection(extensions.connection):
-    """psycopg2's connection (``connection_factory``), whose ROLLBACK is done, too, when the connection is gone.
+    """psycopg2's connection (``connection_factory``), whose ``rollback`` also succeeds when the connection is closed.
 
     The server rolls back by itself then. Were it an error, the session that cleans up would stay half closed, and
     Flask-SQLAlchemy would hand it to a later request.
     """
 
     rolls_back = False
-    """Whether what it waits for is its ROLLBACK."""
+    """Whether the connection waits for its ROLLBACK."""
 
     def rollback(self) -> None:
         self.rolls_back = True
@@ -272,7 +272,7 @@ class BudgetPool(QueuePool):
 
 
 def bound_waits(engine: Engine) -> None:
-    """Bound every wait for the database in this process from now on; once, after the fork."""
+    """Bound every wait for the database in this process from now on. Call it once, after the fork."""
     extensions.set_wait_callback(wait)
     event.listen(engine, "before_cursor_execute", _before_statement)
     # Where several listeners return an exception, the last one's counts: this one has to come after the others.

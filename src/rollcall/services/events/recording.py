@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import starmap
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, insert
+from psycopg2.extras import Json
+from sqlalchemy import Connection, Table, bindparam, insert
 from sqlalchemy.orm import Session
 
+from rollcall.infra import reading
 from rollcall.models import SecurityEvent
 from rollcall.services.events import origin as origins
 from rollcall.services.events.kinds import OWN, Kind
@@ -20,19 +21,19 @@ from rollcall.services.events.shape import IDS_SHOWN, Event, represented
 log = logging.getLogger("rollcall.events")
 
 _TABLE: Final[Table] = SecurityEvent.__table__  # type: ignore[assignment]
-# With the rows as parameters it is compiled once.
-_INSERT: Final = insert(_TABLE).returning(_TABLE.c.id, sort_by_parameter_order=True)
+_COLUMNS: Final = [column.name for column in _TABLE.columns if column.name != "id"]
+_INSERT: Final = reading.Statement(insert(_TABLE).values({name: bindparam(name) for name in _COLUMNS}).returning(_TABLE.c.id))
 _UNLOGGED: Final = "events"  # in a session's ``info``: those of the transaction under way
 
 
-def described(user: object, changed: Mapping[str, Any]) -> dict[str, Any]:
-    """What a change is recorded as.
+def described(stored: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is recorded of a change.
 
-    :param user: the user before the change.
+    :param stored: the user's values by column before the change.
     :param changed: the new values by column; each differs from the old one.
     :return: ``[old, new]`` by field; of a password only that there is a new one.
     """
-    changes: dict[str, Any] = {field: [getattr(user, field), value] for field, value in changed.items()}
+    changes: dict[str, Any] = {field: [stored[field], value] for field, value in changed.items()}
     if changes.pop("password_hash", None):
         changes["password"] = True
     return changes
@@ -72,7 +73,7 @@ def record(
 
 
 def record_change(session: Session, at: datetime, user: Person, changes: Mapping[str, Any], *, by: Person | None = None) -> None:
-    """Record what one request changed about a user, in one statement. The caller commits.
+    """Record what one request changed about a user. The caller commits.
 
     A new password is an event of its own, beside that of other fields: whoever watches for one type misses neither.
 
@@ -96,15 +97,14 @@ def write(
 ) -> None:
     """Record several events about the same users. The caller commits."""
     found = origins.of(session)
-    rows = [_row(kind, at, found, subject, changes, by=by, subject_ids=subject_ids) for kind, changes in events]
-    ids = session.scalars(_INSERT, rows).all()
-    session.info.setdefault(_UNLOGGED, []).extend(starmap(_event, zip(rows, ids, strict=True)))
+    unlogged = session.info.setdefault(_UNLOGGED, [])
+    for kind, changes in events:
+        unlogged.append(_insert(session, _row(kind, at, found, subject, changes, by=by, subject_ids=subject_ids)))
 
 
 def write_on(connection: Connection, kind: Kind, at: datetime, origin: Origin, changes: Mapping[str, Any]) -> Event:
     """Record an event on a connection of a bulk's own. The caller commits, and then hands the result to ``log_event``."""
-    row = _row(kind, at, origin, None, changes)
-    return _event(row, connection.scalars(_INSERT, [row]).one())
+    return _insert(connection, _row(kind, at, origin, None, changes))
 
 
 def forget_unlogged(session: Session) -> None:
@@ -124,7 +124,8 @@ def log_event(event: Event) -> None:
         log.info(event.type, extra={"event": represented(event)})
 
 
-def _event(row: Mapping[str, Any], event_id: int) -> Event:
+def _insert(work: Session | Connection, row: Mapping[str, Any]) -> Event:
+    [(event_id,)] = reading.in_transaction(work, _INSERT, **{**row, "changes": Json(row["changes"])})
     ids = row["subject_ids"]
     shown = {"subject_ids": ids and ids[:IDS_SHOWN], "subject_count": ids and len(ids)}
     return Event(**{**row, **shown, "id": event_id})

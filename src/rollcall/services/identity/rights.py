@@ -10,14 +10,15 @@ row of the user who is changed. Whoever takes a user's rights or sessions away l
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from rollcall.errors import AccessDenied, InvalidToken
+from rollcall.errors import AccessDenied, InvalidToken, UserNotFound
+from rollcall.infra import reading
 from rollcall.models import UserRecord
-from rollcall.models.user import RECORD_SQL
+from rollcall.models.user import record_sql
 from rollcall.services.identity.accounts import Identity
 
 # Any number that no other user of advisory locks in this database takes.
@@ -27,15 +28,49 @@ _LOCK_SUPERUSERS: Final = text("SELECT pg_advisory_xact_lock(:lock)")
 _LOCK_FOR_SUPERUSER: Final = text("SELECT pg_advisory_xact_lock(:lock) FROM users WHERE id = :id AND is_superuser")
 _LOCK_USER: Final = text("SELECT FROM users WHERE id = :id FOR NO KEY UPDATE")
 
-# PostgreSQL locks the user before the session. After a wait it evaluates the conditions again, on the rows as they are then.
-_CALLER: Final = f"""
-    SELECT {RECORD_SQL}
-    FROM users JOIN sessions ON sessions.user_id = users.id
-    WHERE users.id = :user_id AND sessions.id = :session_id AND users.is_active AND sessions.expires_at > :now
-    FOR {{strength}} OF users FOR KEY SHARE OF sessions
-"""  # noqa: S608  (column names of our own)
-_SHARED: Final = text(_CALLER.format(strength="SHARE"))
-_EXCLUSIVE: Final = text(_CALLER.format(strength="NO KEY UPDATE"))
+
+def _locking(query: str) -> reading.Statement:
+    # The first statement of its transaction, so that it may be prepared: to plan it would take longer than to execute it.
+    return reading.Statement(text(query), prepared=True)
+
+
+# PostgreSQL locks rows in the order of the FOR clauses. After a wait it evaluates the conditions again, on the rows as they
+# are then. It evaluates the condition on ``superusers``, which names no table, before it reads a row.
+_SUPERUSERS: Final = """
+    WITH superusers AS MATERIALIZED (SELECT pg_advisory_xact_lock(:lock) WHERE CAST(:superusers AS boolean){or_if})
+"""
+_HELD: Final = "(SELECT count(*) FROM superusers) >= 0"
+_VALID: Final = """
+    caller.id = :user_id AND sessions.id = :session_id AND sessions.user_id = caller.id
+    AND caller.is_active AND sessions.expires_at > :now
+"""
+_CALLER: Final = _locking(f"""
+    SELECT {record_sql("caller")} FROM users AS caller, sessions WHERE {_VALID}
+    FOR SHARE OF caller FOR KEY SHARE OF sessions
+""")  # noqa: S608  (column names of our own)
+_CALLER_AS_TARGET: Final = _locking(f"""
+    {_SUPERUSERS.format(or_if="")}
+    SELECT {record_sql("caller")}, caller.password_hash FROM users AS caller, sessions WHERE {_HELD} AND {_VALID}
+    FOR NO KEY UPDATE OF caller FOR KEY SHARE OF sessions
+""")  # noqa: S608
+_CALLER_AND_TARGET: Final = _locking(f"""
+    {_SUPERUSERS.format(or_if=" OR EXISTS (SELECT FROM users WHERE id = :target AND is_superuser)")}
+    SELECT {record_sql("caller")}, {record_sql("target")}, target.password_hash
+    FROM users AS caller, sessions, users AS target WHERE {_HELD} AND {_VALID} AND target.id = :target
+    FOR SHARE OF caller FOR KEY SHARE OF sessions FOR NO KEY UPDATE OF target
+""")  # noqa: S608
+_TARGET: Final = _locking(f"""
+    {_SUPERUSERS.format(or_if=" OR EXISTS (SELECT FROM users WHERE id = :target AND is_superuser)")}
+    SELECT {record_sql("target")}, target.password_hash FROM users AS target WHERE {_HELD} AND target.id = :target
+    FOR NO KEY UPDATE OF target
+""")  # noqa: S608
+
+
+class Target(NamedTuple):
+    """The user to be changed, as of now; the row stays locked until the transaction ends."""
+
+    user: UserRecord
+    password_hash: str | None
 
 
 def confirm(
@@ -50,14 +85,15 @@ def confirm(
     :raises InvalidToken: the session has ended, or its user has been deactivated or deleted.
     :raises AccessDenied: the caller is not a superuser, or no longer one.
     """
-    own = target == by.user.id
-    values = {"user_id": by.user.id, "session_id": by.session_id, "now": now}
-    row = session.execute(_EXCLUSIVE if own else _SHARED, values).one_or_none()
-    if row is None:
+    if target == by.user.id:
+        found = reading.in_transaction(session, _CALLER_AS_TARGET, **_values(by, now), superusers=False, lock=_SUPERUSER_LOCK)
+    else:
+        found = reading.in_transaction(session, _CALLER, **_values(by, now))
+    if not found:
         raise InvalidToken
-    caller = Identity(UserRecord(*row), by.session_id)
-    if (superuser or (target is not None and not own)) and not caller.user.is_superuser:
-        raise AccessDenied
+    caller = _identity(found[0], by)
+    if superuser or target not in (None, caller.user.id):
+        require_superuser(caller)
     return caller
 
 
@@ -72,6 +108,39 @@ def confirm_and_lock(session: Session, by: Identity, now: datetime, user_id: int
     session.execute(_LOCK_USER, {"id": user_id})
 
 
+def lock_for_change(
+    session: Session, by: Identity | None, now: datetime, user_id: int, *, superusers: bool
+) -> tuple[Identity | None, Target]:
+    """Confirm that the caller may change a user, and lock that user, in the order of locks and in one statement.
+
+    :param by: the caller; ``None``: the operator, at the command line.
+    :param superusers: also take the superusers' lock, which a change of a superuser by somebody else takes in any case.
+    :return: the caller and the user as of now.
+    :raises InvalidToken, AccessDenied: as :func:`confirm`.
+    :raises UserNotFound: no user has this id.
+    """
+    locks = {"lock": _SUPERUSER_LOCK, "superusers": superusers}
+    width = len(UserRecord._fields)
+    if by is None:
+        found = reading.in_transaction(session, _TARGET, **locks, target=user_id)
+        if not found:
+            raise UserNotFound(user_id)
+        return None, Target(UserRecord(*found[0][:width]), found[0][width])
+    if by.user.id == user_id:
+        found = reading.in_transaction(session, _CALLER_AS_TARGET, **_values(by, now), **locks)
+        if not found:
+            raise InvalidToken
+        caller = _identity(found[0], by)
+        return caller, Target(caller.user, found[0][width])
+    found = reading.in_transaction(session, _CALLER_AND_TARGET, **_values(by, now), **locks, target=user_id)
+    if not found:  # one of the two is missing
+        confirm(session, by, now, target=user_id)
+        raise UserNotFound(user_id)
+    caller = _identity(found[0], by)
+    require_superuser(caller)
+    return caller, Target(UserRecord(*found[0][width : 2 * width]), found[0][2 * width])
+
+
 def lock_superusers(session: Session, *, target: int | None = None) -> None:
     """Wait until nobody else changes superusers, and keep it so until the transaction ends.
 
@@ -84,3 +153,17 @@ def lock_superusers(session: Session, *, target: int | None = None) -> None:
         session.execute(_LOCK_SUPERUSERS, {"lock": _SUPERUSER_LOCK})
     else:
         session.execute(_LOCK_FOR_SUPERUSER, {"lock": _SUPERUSER_LOCK, "id": target})
+
+
+def _values(by: Identity, now: datetime) -> dict[str, Any]:
+    return {"user_id": by.user.id, "session_id": by.session_id, "now": now}
+
+
+def _identity(row: tuple[Any, ...], by: Identity) -> Identity:
+    return Identity(UserRecord(*row[: len(UserRecord._fields)]), by.session_id)
+
+
+def require_superuser(caller: Identity) -> None:
+    """:raises AccessDenied: the caller is not a superuser."""
+    if not caller.user.is_superuser:
+        raise AccessDenied

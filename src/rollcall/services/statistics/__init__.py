@@ -1,6 +1,6 @@
-"""Statistics: how many users there are, in which state and since when.
+"""Statistics: the number of users by status and by day of creation.
 
-Owns the tally that database triggers keep, the six numbers and the sign-up chart computed from it, and their check
-against a recount. Counts nothing by reading ``users`` except the part of a day that the tally cannot tell, and knows
-no other wing.
+Owns the tally that database triggers maintain, the six numbers and the chart that are computed from it, and the check of the
+tally against the table. Counts rows of ``users`` only for a part of a day, which the tally does not record. Imports no other
+wing.
 """

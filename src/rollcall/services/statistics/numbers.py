@@ -1,4 +1,4 @@
-"""The six numbers of the dashboard and the sign-up chart (R1), from the tally."""
+"""Compute the six numbers of the dashboard and the chart of created users (R1) from the tally."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEY = "statistics"  # in the cache
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """The state of the user base at ``timestamp`` (aware, UTC)."""
+    """The numbers of users at ``timestamp`` (aware, UTC)."""
 
     total_users: int
     active_users: int
@@ -32,18 +32,18 @@ class Statistics:
     timestamp: datetime
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON types; the time as ISO 8601."""
+        """Return the numbers as JSON types; the time is ISO 8601."""
         counts = {name: getattr(self, name) for name in self.__slots__ if name != "timestamp"}
         return {**counts, "timestamp": self.timestamp.isoformat()}
 
 
 def compute(session: Session, now: datetime) -> Statistics:
-    """All six numbers in one query, exact for committed data, in time that does not grow with the number of users.
+    """Compute all six numbers in one query. They are exact for committed data.
 
-    Whole days come from the tally; the part of a day with which the rolling week begins is counted on the index of
-    ``created_at``.
+    The time does not grow with the number of users: whole days come from the tally. The rolling week begins within a day;
+    the users of that part of the day are counted on the index of ``created_at``.
 
-    :param now: the moment to speak of, aware.
+    :param now: the time that the numbers refer to, aware.
     """
     now = now.astimezone(UTC)
     week_start = now - timedelta(days=7)
@@ -57,7 +57,7 @@ def compute(session: Session, now: datetime) -> Statistics:
 
 @once
 def _six_numbers() -> reading.Statement:
-    """The numbers in the order of :class:`Statistics`, and how many deltas were read."""
+    """The query for the numbers, in the order of :class:`Statistics`, and for the number of deltas that it read."""
     counts, by_day = tally.of_all_days.c, tally.by_day.c
     moment = partial(bindparam, type_=DateTime(timezone=True))
     day = partial(bindparam, type_=Date)
@@ -85,23 +85,23 @@ def _six_numbers() -> reading.Statement:
         (first_part.c.users + whole_days.c.week).label("week"),
         totals.c.deltas,
     )
-    # In the order in which they take their locks: users before the tally; see there.
+    # The order of the locks: users before the tally (see ``tally``).
     query = query.add_cte(first_part, whole_days, totals)
     return reading.Statement(query.select_from(first_part.join(whole_days, true()).join(totals, true())), prepared=True)
 
 
 def cached(session: Session, now: datetime, ttl: int) -> Cached:
-    """The statistics as plain JSON types, at most ``ttl`` seconds old, and their age; on a hit without a query."""
+    """Return the statistics as JSON types, at most ``ttl`` seconds old, and their age. A cache hit needs no query."""
     return cache.fetch(_KEY, ttl, now.timestamp(), lambda: compute(session, now).as_dict())
 
 
 def refresh(session: Session, now: datetime, ttl: int) -> Cached:
-    """Compute the statistics now, whatever the cache holds, and let all workers have them."""
+    """Compute the statistics now and replace those in the cache, for all workers."""
     return cache.store(_KEY, ttl, now.timestamp(), compute(session, now).as_dict())
 
 
 def signups(session: Session, now: datetime, days: int) -> list[tuple[date, int]]:
-    """Sign-ups for each of the last ``days`` UTC days up to today's, days without any included.
+    """Return the number of users created on each of the last ``days`` UTC days, today included; 0 for days without any.
 
     :param days: 1–366.
     """
@@ -114,6 +114,6 @@ def signups(session: Session, now: datetime, days: int) -> list[tuple[date, int]
 
 
 def _sum(column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> ColumnElement[Any]:
-    """Of the rows for which the conditions hold; 0 if there are none."""
+    """Sum a column over the rows that meet the conditions; 0 if there are none."""
     total = func.sum(column)
     return func.coalesce(total.filter(*conditions) if conditions else total, 0)

@@ -1,7 +1,7 @@
-"""The counts of users, read from the tally that triggers keep; and its upkeep: merging, checking, rebuilding.
+"""Read the counts of users from the tally, and maintain it: merge its deltas, check it, rebuild it.
 
-Reads never write, so that they work on a read-only server. A read that finds many unmerged deltas makes a note of it, and
-the next transaction of this process that has written anything merges them before its COMMIT.
+Reads never write, so that they work on a read-only server. A read that finds many unmerged deltas sets a flag, and the next
+transaction of this process that has written anything merges them before its COMMIT.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from sqlalchemy.orm import Session
 from rollcall.infra import database, reading
 from rollcall.models import user_tally, user_tally_deltas, user_tally_totals
 
-# Summing 500 deltas takes a tenth of a millisecond; above, they are merged.
+# Deltas are merged when there are more. To sum 500 takes a tenth of a millisecond.
 FOLD_ABOVE = 500
 # Cap on the deltas of one merge, so that it takes milliseconds.
 FOLD_AT_MOST = 20_000
 
 
 def _with_deltas(counts: Table) -> Subquery:
-    """Counts and the deltas that are not in them yet, each row with the number of deltas that it is (0 or 1).
+    """Select the counts and the deltas that are not merged yet. The column ``deltas`` is 1 for a delta and 0 for a count.
 
-    A statement locks its tables in the order in which it names them. Everywhere users come first, then the deltas, then the
-    counts: who reads them and who truncates them cannot meet crosswise.
+    A statement locks its tables in the order in which it names them. The order is everywhere the same (users, deltas, counts),
+    so a reader and a ``TRUNCATE`` cannot deadlock.
     """
     deltas = select(*(user_tally_deltas.c[column.name] for column in counts.c), literal_column("1", Integer).label("deltas"))
     return union_all(deltas, select(counts, literal_column("0", Integer).label("deltas"))).subquery("tally")
@@ -78,9 +78,9 @@ _DIFFERENCES = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A group of users of which the tally and the table tell different numbers.
+    """A group of users whose number differs between the tally and the table.
 
-    :param day: of their sign-up, in UTC; ``None``: those of all days, of whom the totals tell.
+    :param day: the UTC day on which they were created; ``None``: all days, compared with the totals.
     """
 
     day: date | None
@@ -91,10 +91,10 @@ class Difference:
 
 
 def count(session: Session, *, is_active: bool | None = None, is_superuser: bool | None = None) -> int:
-    """How many users there are, exactly, without counting them.
+    """Return the exact number of users from the tally.
 
-    :param is_active: only users in this state; ``None``: both.
-    :param is_superuser: likewise.
+    :param is_active: only users with this status; ``None``: both.
+    :param is_superuser: only superusers, or only the others; ``None``: both.
     """
     [(users, deltas)] = reading.rows(session, _counting(is_active, is_superuser))
     note_deltas(deltas)
@@ -103,7 +103,7 @@ def count(session: Session, *, is_active: bool | None = None, is_superuser: bool
 
 @cache
 def _counting(is_active: bool | None, is_superuser: bool | None) -> reading.Statement:
-    # Made once for each of the nine: a part of every list.
+    # Compiled once for each of the nine combinations: every list needs one.
     query = select(func.coalesce(func.sum(of_all_days.c.users), 0), func.coalesce(func.sum(of_all_days.c.deltas), 0))
     if is_active is not None:
         query = query.where(of_all_days.c.is_active == is_active)
@@ -114,11 +114,11 @@ def _counting(is_active: bool | None, is_superuser: bool | None) -> reading.Stat
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row with a given number is, in the order of sign-up.
+    """The position of the row with a given number in a list by creation time.
 
-    :param total: how many users there are in these states.
-    :param day: the UTC day on which the row's user signed up; ``None``: there are not so many.
-    :param skip: how many users come before the row among those from that day on, in the order asked for.
+    :param total: the number of users that match the filters.
+    :param day: the UTC day on which the row's user was created; ``None``: the list has fewer rows.
+    :param skip: the number of users before the row, counted from that day on in the order of the list.
     """
 
     total: int
@@ -136,7 +136,7 @@ def locate(
     first_day: date | None = None,
     before_day: date | None = None,
 ) -> Place:
-    """The day on which the row number ``offset`` (from 0) of a list by sign-up is.
+    """Find the day of the row number ``offset`` (from 0) in a list by creation time.
 
     :param first_day: only days from this one on; ``before_day``: only days before this one.
     """
@@ -219,7 +219,7 @@ def _days_holding(descending: bool) -> reading.Statement:
 
 
 def midnight(day: date) -> datetime:
-    """The moment at which a UTC day begins."""
+    """Return the time at which a UTC day begins."""
     return datetime.combine(day, time(), UTC)
 
 
@@ -230,14 +230,14 @@ class _Noted:
 
 
 def note_deltas(deltas: int) -> None:
-    """Have the next writer of this process merge the deltas where a read had to sum more than ``FOLD_ABOVE``."""
+    """Let the next writer of this process merge the deltas if a read summed more than ``FOLD_ABOVE``."""
     if deltas > FOLD_ABOVE:
         _Noted.many = True
 
 
 def fold_noted(session: Session) -> None:
-    """Merge deltas, if many were noted and this transaction has written something; called before each COMMIT."""
-    # A transaction without an id has written nothing: perhaps it cannot, on a read-only server.
+    """Merge deltas if many were noted and this transaction has written something. Called before each COMMIT."""
+    # A transaction without an id has written nothing. On a read-only server it cannot write.
     if _Noted.many and session.scalar(text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")):
         _Noted.many = False
         fold(session)
@@ -247,18 +247,18 @@ database.before_commit.append(fold_noted)
 
 
 def fold(session: Session) -> None:
-    """Merge deltas into the counts, at most ``FOLD_AT_MOST`` of them; the caller commits.
+    """Merge at most ``FOLD_AT_MOST`` deltas into the counts. The caller commits.
 
-    Safe beside any writer and other merges: a delta that another merge has locked is skipped, the counts are locked in
-    one order, and a reader sees all of the old rows or all of the new.
+    It is safe beside writers and other merges: it skips deltas that another merge has locked, locks the counts in one order,
+    and is one statement, so that a reader sees either all previous rows or all new rows.
     """
     session.execute(_FOLD, {"most": FOLD_AT_MOST})
 
 
 def verify(session: Session) -> list[Difference]:
-    """Count the table and hold the tally against it, in one statement and so at one moment.
+    """Compare the tally with a count of the table, in one statement and so in one snapshot.
 
-    :return: every group in which they differ; empty when all is well.
+    :return: every group whose numbers differ.
     """
     return [Difference(*row) for row in session.execute(_DIFFERENCES)]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 
 from rollcall.errors import (
     NAMES,
@@ -34,6 +34,8 @@ from rollcall.services.identity.accounts import Identity
 from rollcall.services.normalization import is_storable
 from rollcall.services.users import conflicts, guards
 from rollcall.services.users.fields import NewUser, own_username
+
+_USERS: Final[Table] = User.__table__  # type: ignore[assignment]
 
 
 def get_user(session: Session, user_id: int) -> User:
@@ -72,7 +74,7 @@ def find_user(session: Session, name: str) -> User:
     return user
 
 
-def create_user(session: Session, new: NewUser, by: Identity | None, now: datetime) -> User:
+def create_user(session: Session, new: NewUser, by: Identity | None, now: datetime) -> UserRecord:
     """Create one user. The caller commits.
 
     The password is hashed before the first statement.
@@ -92,7 +94,9 @@ def create_user(session: Session, new: NewUser, by: Identity | None, now: dateti
     return user
 
 
-def create_users(session: Session, new: Sequence[NewUser], by: Identity, now: datetime, check: Callable[[], None]) -> list[User]:
+def create_users(
+    session: Session, new: Sequence[NewUser], by: Identity, now: datetime, check: Callable[[], None]
+) -> list[UserRecord]:
     """Create many users, or none (R8). The caller commits.
 
     Passwords are hashed on all cores before the first statement; the rows go in with few statements.
@@ -107,11 +111,11 @@ def create_users(session: Session, new: Sequence[NewUser], by: Identity, now: da
         return []
     hashes = iter(passwords.hash_many([user.password for user in new if user.password], check=check))
     rows = [_row(user, now, next(hashes) if user.password else None) for user in new]
-    rights.confirm(session, by, now, superuser=True)
     try:
-        users = _insert_all(session, rows, check)
+        users = _insert_all(session, rows, by, now, check)
     except Conflict:
-        # None is left where the other party has gone again in this moment: the caller may repeat.
+        session.rollback()
+        # No conflict is left if the other request has been undone at this moment: the caller may repeat.
         raise RowsConflict(conflicts.rows_in_conflict(session, new)) from None
     changes = {"way": "bulk", "created": len(users), "superusers": sum(user.is_superuser for user in users)}
     recording.record(session, Kind.USERS_IMPORTED, now, changes=changes, subject_ids=[user.id for user in users])
@@ -126,7 +130,7 @@ def change_user(
     now: datetime,
     *,
     versions: Container[str] | None = None,
-) -> User:
+) -> UserRecord:
     """Change some fields of a user. The caller commits.
 
     A deactivation and a new password end the user's sessions, and so does a new e-mail address of one's own. The session that
@@ -148,35 +152,31 @@ def change_user(
     if by is not None:
         guards.require_allowed(by, user_id, wanted)
     # Verifying and hashing take 25 ms each, so they come before any lock.
-    proven = guards.prove_current_password(session, user_id, wanted, current_password) if own else None
+    proven = guards.check_passwords(session, user_id, wanted, current_password, own=own)
     if "password" in wanted:
-        guards.require_impersonal_password(session, user_id, wanted)
         wanted["password_hash"] = passwords.hash_password(wanted.pop("password"))
-    by, user = _lock(session, user_id, wanted, by, now)
+    takes_rights = wanted.get("is_active") is False or wanted.get("is_superuser") is False
+    by, target = rights.lock_for_change(session, by, now, user_id, superusers=takes_rights)
+    if by is not None:
+        guards.require_allowed(by, user_id, wanted)
+    user = target.user
     guards.require_version(user, versions)
-    if proven is not None and user.password_hash != proven:
+    if proven is not None and target.password_hash != proven:
         raise ValidationFailed([guards.WRONG_PASSWORD])
     _keep_username_valid(user, wanted)
-    changed = {field: value for field, value in wanted.items() if getattr(user, field) != value}
+    stored = {**user._asdict(), "password_hash": target.password_hash}
+    changed = {field: value for field, value in wanted.items() if stored[field] != value}
     if not changed:
         return user
-    if changed.get("is_active") is False or changed.get("is_superuser") is False:
+    if takes_rights:
         guards.keep_a_superuser(session, user)
-    # Before the fields change: it reads what they were.
-    recording.record_change(session, now, user, recording.described(user, changed), by=by.user if by else None)
-    for field, value in changed.items():
-        setattr(user, field, value)
-    user.updated_at = max(now, user.updated_at + VERSION_STEP)
-    try:
-        _flush(session)
-    except NamesTaken as taken:
-        names = {field: changed[field] for field in NAMES if field in changed}
-        raise conflicts.with_all_names(session, taken, names, user_id) from None
+    recording.record_change(session, now, user, recording.described(stored, changed), by=by.user if by else None)
+    changed_user = _update(session, user, {**changed, "updated_at": max(now, user.updated_at + VERSION_STEP)})
     if "password_hash" in changed:
         attempts.forget(session, user_id)
     if "password_hash" in changed or changed.get("is_active") is False or (own and "email" in changed):
-        accounts.end_sessions(session, user_id, keep=by.session_id if own and by and user.is_active else None)
-    return user
+        accounts.end_sessions(session, user_id, keep=by.session_id if own and by and changed_user.is_active else None)
+    return changed_user
 
 
 def delete_user(
@@ -191,39 +191,16 @@ def delete_user(
     :raises VersionChanged: the user's version is none of ``versions``.
     :raises LastSuperuser: no other active superuser would be left.
     """
-    rights.lock_superusers(session)
+    by, (user, _) = rights.lock_for_change(session, by, now, user_id, superusers=True)
     if by is not None:
-        rights.confirm(session, by, now, superuser=True, target=user_id)
-    user = _locked(session, user_id)
+        rights.require_superuser(by)
     guards.require_version(user, versions)
     guards.keep_a_superuser(session, user)
     recording.record(session, Kind.USER_DELETED, now, user, recording.deleted(user))
-    session.delete(user)
-    session.flush()
+    session.execute(delete(User).where(User.id == user_id))
 
 
-def _lock(
-    session: Session, user_id: int, wanted: Mapping[str, Any], by: Identity | None, now: datetime
-) -> tuple[Identity | None, User]:
-    """Lock what a change needs, in the order of locks (``identity/rights``), and check the caller again."""
-    if wanted.get("is_active") is False or wanted.get("is_superuser") is False:
-        rights.lock_superusers(session)
-    elif by is None or by.user.id != user_id:
-        rights.lock_superusers(session, target=user_id)
-    if by is not None:
-        by = rights.confirm(session, by, now, target=user_id)
-        guards.require_allowed(by, user_id, wanted)
-    return by, _locked(session, user_id)
-
-
-def _locked(session: Session, user_id: int) -> User:
-    user = session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
-    if user is None:
-        raise UserNotFound(user_id)
-    return user
-
-
-def _keep_username_valid(user: User, wanted: dict[str, Any]) -> None:
+def _keep_username_valid(user: UserRecord, wanted: dict[str, Any]) -> None:
     """A username with an @ is the user's own e-mail address, so it follows a change of that."""
     unchanged = wanted.get("username", user.username) == user.username  # forms send all fields
     if "email" in wanted and unchanged and user.username == user.email:
@@ -245,27 +222,46 @@ def _row(new: NewUser, now: datetime, hashed: str | None) -> dict[str, Any]:
     }
 
 
-def _insert_all(session: Session, rows: list[dict[str, Any]], check: Callable[[], None]) -> list[User]:
-    # Of two bulks that have each inserted a name which the other one wants, too, PostgreSQL ends one. It tries again, and
-    # so waits until the other is done.
+def _insert_all(
+    session: Session, rows: list[dict[str, Any]], by: Identity, now: datetime, check: Callable[[], None]
+) -> list[UserRecord]:
+    # If two batches have each inserted a name that the other one needs, PostgreSQL rolls one of them back. That one tries
+    # again, and so waits until the other is done.
     while True:
         check()
-        with suppress(Deadlock), session.begin_nested():
+        rights.confirm(session, by, now, superuser=True)
+        try:
             return _insert(session, rows)
+        except Deadlock:
+            session.rollback()
 
 
-def _insert(session: Session, rows: list[dict[str, Any]]) -> list[User]:
+_INSERT = insert(_USERS).returning(*RECORD, sort_by_parameter_order=True)
+
+
+def _insert(session: Session, rows: list[dict[str, Any]]) -> list[UserRecord]:
     try:
-        users = list(session.scalars(insert(User).returning(User, sort_by_parameter_order=True), rows))
+        return [UserRecord(*row) for row in session.connection().execute(_INSERT, rows)]
     except IntegrityError as error:
         raise conflicts.of(error) from error
-    for user in users:
-        set_committed_value(user, "last_login_at", None)  # RETURNING leaves it out; to read it would be one more statement
-    return users
 
 
-def _flush(session: Session) -> None:
+@lru_cache(maxsize=256)  # more than there are sets of fields
+def _updating(fields: frozenset[str]) -> reading.Statement:
+    values: dict[str, Any] = {field: bindparam(field) for field in sorted(fields)}
+    return reading.Statement(update(_USERS).where(_USERS.c.id == bindparam("user_id")).values(values))
+
+
+def _update(session: Session, user: UserRecord, changed: Mapping[str, Any]) -> UserRecord:
     try:
-        session.flush()
+        reading.in_transaction(session, _updating(frozenset(changed)), user_id=user.id, **changed)
     except IntegrityError as error:
-        raise conflicts.of(error) from error
+        names = {field: changed[field] for field in NAMES if field in changed}
+        problem = conflicts.of(error)
+        if isinstance(problem, NamesTaken):
+            problem = conflicts.with_all_names(session, problem, names, user.id)
+        raise problem from None
+    loaded = session.identity_map.get(identity_key(User, user.id))
+    if loaded is not None:
+        session.expire(loaded)
+    return user._replace(**{field: value for field, value in changed.items() if field in UserRecord._fields})

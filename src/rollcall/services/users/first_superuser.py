@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rollcall.errors import SetUpAlready
-from rollcall.models import User
+from rollcall.models import User, UserRecord
 from rollcall.services.events import recording
 from rollcall.services.events.kinds import Kind
 from rollcall.services.identity import rights
@@ -51,7 +51,7 @@ def is_needed(session: Session) -> bool:
     return closed_by(session) is None
 
 
-def create(session: Session, new: NewUser, now: datetime) -> User:
+def create(session: Session, new: NewUser, now: datetime) -> UserRecord:
     """Create the first superuser. The caller commits.
 
     :raises SetUpAlready: there is one, also one that another request has made meanwhile.

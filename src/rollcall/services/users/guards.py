@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from rollcall.errors import AccessDenied, FieldProblem, LastSuperuser, ValidationFailed, VersionChanged
-from rollcall.models import User
+from rollcall.models import User, UserRecord
 from rollcall.services.identity import passwords
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.users.new_passwords import require_impersonal
@@ -25,14 +25,14 @@ def _active_superusers() -> Select[int]:
     return select(User.id).where(User.is_superuser, User.is_active, User.password_hash.is_not(None))
 
 
-def is_last_superuser(session: Session, user: User) -> bool:
+def is_last_superuser(session: Session, user: User | UserRecord) -> bool:
     """Whether nobody would be left to administer Rollcall without this user."""
     if not (user.is_active and user.is_superuser):
         return False
     return not session.scalars(select(_active_superusers().where(User.id != user.id).exists())).one()
 
 
-def keep_a_superuser(session: Session, user: User) -> None:
+def keep_a_superuser(session: Session, user: User | UserRecord) -> None:
     """:raises LastSuperuser: nobody would be left to administer Rollcall without this user."""
     if is_last_superuser(session, user):
         raise LastSuperuser
@@ -44,30 +44,34 @@ def require_allowed(by: Identity, user_id: int, wanted: Mapping[str, Any]) -> No
         raise AccessDenied
 
 
-def require_impersonal_password(session: Session, user_id: int, wanted: Mapping[str, Any]) -> None:
-    """:raises ValidationFailed: the new password in ``wanted`` is made of the user's names, as stored or as wanted."""
-    names = select(User.username, User.email, User.full_name).where(User.id == user_id)
-    stored = session.execute(names).mappings().one_or_none()
-    if stored is not None:
-        require_impersonal(wanted["password"], [wanted.get(name, value) for name, value in stored.items()])
-
-
-def require_version(user: User, versions: Container[str] | None) -> None:
+def require_version(user: User | UserRecord, versions: Container[str] | None) -> None:
     """:raises VersionChanged: the user's version is none of ``versions``; ``None``: any version will do."""
     if versions is not None and user.version not in versions:
         raise VersionChanged
 
 
-def prove_current_password(session: Session, user_id: int, wanted: Mapping[str, Any], current: str | None) -> str | None:
-    """Verify the current password of a user who changes the own password or e-mail address.
+_STORED = select(User.email, User.username, User.full_name, User.password_hash).where(User.id == bindparam("id"))
 
+
+def check_passwords(session: Session, user_id: int, wanted: Mapping[str, Any], current: str | None, *, own: bool) -> str | None:
+    """Check the new password of a user, and the current one of users who change their own password or e-mail address.
+
+    :param current: the current password, as sent.
     :return: the hash that was verified, which has to be the same once the row is locked; ``None``: no proof is needed.
+    :raises ValidationFailed: the current password is missing or wrong, or the new one is made of the user's names.
     """
-    stored = session.execute(select(User.email, User.password_hash).where(User.id == user_id)).one_or_none()
-    if stored is None or not ("password" in wanted or wanted.get("email", stored.email) != stored.email):
+    if not ("password" in wanted or (own and "email" in wanted)):
         return None
-    if current is None:
-        raise ValidationFailed([MISSING_PASSWORD])
-    if not passwords.verify(current, stored.password_hash).ok:
-        raise ValidationFailed([WRONG_PASSWORD])
-    return str(stored.password_hash)
+    stored = session.execute(_STORED, {"id": user_id}).one_or_none()
+    if stored is None:
+        return None
+    proven = None
+    if own and ("password" in wanted or wanted["email"] != stored.email):
+        if current is None:
+            raise ValidationFailed([MISSING_PASSWORD])
+        if not passwords.verify(current, stored.password_hash).ok:
+            raise ValidationFailed([WRONG_PASSWORD])
+        proven = str(stored.password_hash)
+    if "password" in wanted:
+        require_impersonal(wanted["password"], [wanted.get(name, getattr(stored, name)) for name in stored._fields[:3]])
+    return proven
