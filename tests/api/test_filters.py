@@ -64,7 +64,7 @@ def passes(user, query):
         "last_login_before": lambda value: last is not None and last < datetime.fromisoformat(value),
         "never_logged_in": lambda value: (last is None) == (value == "true"),
         "has_password": lambda value: (user["password_hash"] is not None) == (value == "true"),
-        "search": lambda value: value in f"{user['username']} {user['email']}".lower(),
+        "search": lambda value: value in f"{user['username']} {user['email']}".lower() or value == str(user["id"]),
     }
     return all(tests[name](value) for name, value in query.items())
 

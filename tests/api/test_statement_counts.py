@@ -17,12 +17,12 @@ ENDPOINTS = [
     ("GET", "/api/v1/users", None, 3),  # the caller, the total, the page
     ("GET", "/api/v1/users?is_active=true&sort_by=email&sort_order=asc", None, 3),
     ("GET", "/api/v1/users?page=2&size=5", None, 3),
-    ("GET", "/api/v1/users?search=mail", None, 2),  # the page with its total
-    ("GET", "/api/v1/users?search=mail&sort_by=username", None, 3),  # some or all who match, the page
+    ("GET", "/api/v1/users?search=mail", None, 4),  # the term, its matches, the page
+    ("GET", "/api/v1/users?search=mail&sort_by=username", None, 4),
     ("POST", "/api/v1/users", BOB, 4),  # the caller again, locked; the row, the event
     ("POST", "/api/v1/users/bulk", ROWS, 4),  # the caller again, locked; the rows, the event
     ("GET", "/api/v1/users/export?format=csv", None, 3),  # the event comes first
-    ("GET", "/api/v1/users/export?format=ndjson&search=mail", None, 4),  # the plan tells how to look up who matches
+    ("GET", "/api/v1/users/export?format=ndjson&search=mail", None, 4),  # the term
     ("GET", "/api/v1/users/{ann}", None, 2),
     ("PATCH", "/api/v1/users/{ann}", {"full_name": "New"}, 4),  # all locks; the event; the change
     ("PATCH", "/api/v1/users/{ann}", {"full_name": "Ann Lee"}, 2),  # as it is already

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, and_, any_, literal, or_
 from sqlalchemy.orm import Session
 
 from rollcall.infra import reading
@@ -71,8 +71,9 @@ class Query:
 def found(session: Session, term: str) -> ColumnElement[bool]:
     """Return the condition that a user is found by a term, for statements about all who are."""
     asked = wanted(session, term)
-    matching = and_(*(User.search_text.like(terms.pattern(word)) for word in asked.words))
-    return or_(matching, User.id.in_(asked.exact_ids)) if asked.words else User.id.in_(asked.exact_ids)
+    matching = and_(*(User.search_text.like(literal(terms.pattern(word), Text)) for word in asked.words))
+    exactly = User.id == any_(literal(list(asked.exact_ids), ARRAY(BigInteger)))
+    return or_(matching, exactly) if asked.words else exactly
 
 
 def page(session: Session, query: Query, position: Position | None, offset: int, size: int) -> tuple[_Rows, Total]:
