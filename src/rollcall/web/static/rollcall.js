@@ -382,10 +382,13 @@ function listenToKeys() {
   const list = document.querySelector("[data-search] input[type=search]");
   const search = list ?? document.getElementById("find");
   addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, select, textarea");
+    const { target } = event;
+    // A search that nobody has typed into since it got the focus, which is where the list begins.
+    const fresh = target.type === "search" && target.selectionStart === 0 && target.selectionEnd === target.value.length;
+    const typing = !fresh && target.closest("input, select, textarea");
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      event.target.closest("form")?.requestSubmit();
-    } else if (event.key === "Escape" && list && event.target === list) {
+      target.closest("form")?.requestSubmit();
+    } else if (event.key === "Escape" && list && target === list) {
       if (!list.value) return list.blur(); // so that keys are keys again
       list.value = "";
       list.dispatchEvent(new Event("input", { bubbles: true }));
@@ -393,7 +396,7 @@ function listenToKeys() {
       return;
     } else if (event.key === "/" && search) {
       event.preventDefault();
-      search.select();
+      (fresh ? target : search).select();
     } else if (event.key === "?") {
       help?.showModal();
     }
