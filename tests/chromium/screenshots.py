@@ -20,7 +20,7 @@ from rollcall.infra.runtime import utc_now
 
 FOLDER = servers.ROOT / "docs/images"
 USERS = 1_319
-LARGEST = 150 * 1024
+LARGEST = 200 * 1024
 DESK = {"width": 1280, "height": 800}
 TELEPHONE = {"width": 360, "height": 740}
 
