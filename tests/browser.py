@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 PASSWORD = "correct-horse-battery"
 """Everybody's whom the fixtures make."""
 
-_VOID = frozenset({"br", "hr", "img", "input", "line", "link", "meta", "path", "rect"})
+_VOID = frozenset({"br", "col", "hr", "img", "input", "line", "link", "meta", "path", "rect"})
 
 
 @dataclass

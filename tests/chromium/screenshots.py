@@ -20,7 +20,7 @@ from rollcall.infra.runtime import utc_now
 
 FOLDER = servers.ROOT / "docs/images"
 USERS = 1_319
-LARGEST = 150 * 1024
+LARGEST = 200 * 1024
 DESK = {"width": 1280, "height": 800}
 TELEPHONE = {"width": 360, "height": 740}
 
@@ -41,7 +41,9 @@ SHOTS = [
     Shot("dashboard", "dashboard"),
     Shot("dashboard-dark", "dashboard, a year", dark=True),
     Shot("dashboard-telephone", "dashboard", telephone=True),
+    Shot("found", "found from any page"),
     Shot("users", "users"),
+    Shot("users-menu", "users, a menu"),
     Shot("users-filtered", "users, all filters"),
     Shot("users-dark", "users, all filters", dark=True),
     Shot("users-telephone", "users", telephone=True, dark=True),
@@ -51,6 +53,8 @@ SHOTS = [
     Shot("import-bad-rows", "import, bad rows"),
     Shot("import-under-way", "import, under way", dark=True),
     Shot("user", "one user, changed lately"),
+    Shot("user-telephone", "one user, changed lately", telephone=True),
+    Shot("user-edited", "one user, edited"),
     Shot("user-dark", "one user, changed lately", dark=True),
     Shot("new-user-refused", "new user, refused"),
     Shot("deactivate", "deactivate?"),

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
@@ -128,14 +128,62 @@ def selected(page: Page, site: Site) -> None:
         page.get_by_role("checkbox", name=f"Select {name}", exact=True).check()
 
 
+def menu(page: Page, username: str) -> Locator:
+    """The button of the menu in a row."""
+    return page.locator("tbody summary").filter(has_text=re.compile(rf"Actions for {username}$"))
+
+
+def menu_open(page: Page, site: Site) -> None:
+    page.goto("/dashboard/users")
+    page.locator("tbody summary").nth(4).click()
+    page.get_by_role("link", name=re.compile("^Delete ")).wait_for()
+
+
+def found(page: Page, site: Site) -> None:
+    """The search in the head, with hits of which one is chosen."""
+    page.goto("/dashboard")
+    page.keyboard.press("/")
+    page.keyboard.type("example")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("ArrowDown")
+
+
+def nobody_found(page: Page, site: Site) -> None:
+    page.goto("/dashboard")
+    page.keyboard.press("/")
+    page.keyboard.type("nobody-like-this")
+    page.get_by_text("No user found.").wait_for()
+
+
+def edited(page: Page, site: Site) -> None:
+    at("/dashboard/users/{noor}")(page, site)
+    page.get_by_text("Edit", exact=True).click()
+
+
+def saved(page: Page, site: Site) -> None:
+    edited(page, site)
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("noor is saved.").wait_for()
+
+
+def refused(page: Page, site: Site) -> None:
+    edited(page, site)
+    page.get_by_label("Username").fill("root")
+    page.get_by_label("E-mail address").fill("")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("alert").wait_for()
+
+
 def asked_in_place(page: Page, site: Site) -> None:
     page.goto("/dashboard/users")
+    menu(page, "noor").click()
     page.get_by_role("link", name="Deactivate noor", exact=True).click()
     page.get_by_role("dialog").get_by_role("heading").wait_for()
 
 
 def done_in_place(page: Page, site: Site) -> None:
     page.goto("/dashboard/users")
+    menu(page, "formula").click()
     page.get_by_role("button", name="Activate formula", exact=True).click()
     page.get_by_role("button", name="Undo").wait_for()
 
@@ -294,6 +342,9 @@ STATES = [
     State("users, no such page", at("/dashboard/users?page=99")),
     State("users, by id", at("/dashboard/users?search={noor}")),
     State("users, selected", selected),
+    State("users, a menu", menu_open),
+    State("found from any page", found),
+    State("nobody found", nobody_found),
     State("users, asked in place", asked_in_place),
     State("users, done in place", done_in_place),
     State("deactivate all?", asked_of_all("deactivate")),
@@ -313,8 +364,9 @@ STATES = [
     State("one user, inactive", at("/dashboard/users/{formula}")),
     State("one user, without a password", at("/dashboard/users/{nameless}")),
     State("one user, changed lately", changed_lately),
-    State("one user, saved", pressed("/dashboard/users/{noor}", "Save")),
-    State("one user, refused", pressed("/dashboard/users/{noor}", "Save", username="root", email="")),
+    State("one user, edited", edited),
+    State("one user, saved", saved),
+    State("one user, refused", refused),
     State("oneself, the last superuser", at("/dashboard/users/{root}"), people=False),
     State("oneself", at("/dashboard/users/{root}")),
     State("deactivate?", at("/dashboard/users/{noor}/deactivate")),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from chromium.screen import Open, Site, Watch
+from rollcall.infra.runtime import utc_now
 
 USERS = "/dashboard/users"
 FOUND = "Tove Ünïque"
@@ -57,7 +59,7 @@ def test_back_from_a_user_restores_the_search(page: Page, tove: int) -> None:
     page.goto(USERS)
     search_box(page).fill("tove")
     expect(range_of(page)).to_have_text("1–1 of 1")
-    page.get_by_role("link", name="tove-77", exact=True).click()
+    page.get_by_role("link", name=FOUND, exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(FOUND)
     page.go_back()
     expect(search_box(page)).to_have_value("tove")
@@ -92,7 +94,7 @@ def test_a_heading_sorts_and_a_second_press_turns_the_order(either: Page) -> Non
     heading.get_by_role("link").click()
     expect(heading).to_have_attribute("aria-sort", "descending")
     expect(search_box(either)).to_have_value("example")
-    emails = either.locator("tbody th + td").all_inner_texts()
+    emails = either.locator("tbody td.mail").all_inner_texts()
     assert emails == sorted(emails, reverse=True)
 
 
@@ -188,7 +190,7 @@ def test_a_deed_on_a_users_page_leads_back_to_the_list_as_it_was_searched(either
     search_box(either).fill("tove")
     search_box(either).press("Enter")
     expect(range_of(either)).to_have_text("1–1 of 1")
-    either.get_by_role("link", name="tove-77", exact=True).click()
+    either.get_by_role("link", name=FOUND, exact=True).click()
     either.get_by_role("link", name="Deactivate").click()
     either.get_by_role("button", name="Deactivate tove-77").click()
     expect(either.get_by_role("status").first).to_contain_text("tove-77 is deactivated.")
@@ -280,3 +282,138 @@ def test_the_exported_file_holds_the_filtered_list_and_no_formula(either: Page, 
     assert head.startswith("id,email,username,full_name,")
     assert len(people) == 1
     assert ",evil,'=HYPERLINK(1)," in people[0]
+
+
+# 7. The table
+
+
+def test_rows_are_forty_pixels_and_as_wide_as_the_window(page: Page, site: Site) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    site.add(username="m" * 60, email=f"{'m' * 60}@{'unterlangenfeld.' * 9}example.org", full_name="M" * 100, is_superuser=True)
+    page.goto(USERS)
+    heights = page.locator("tbody tr").evaluate_all("(rows) => [...new Set(rows.map((row) => row.offsetHeight))]")
+    assert heights == [40]
+    table = page.get_by_role("table").bounding_box()
+    assert table
+    assert table["width"] >= 1200
+    visible = page.locator("tbody tr").evaluate_all(
+        "(rows) => rows.filter((row) => row.getBoundingClientRect().bottom <= innerHeight)"
+    )
+    assert len(visible) >= 12
+
+
+def test_the_heads_of_columns_stay_in_sight(page: Page) -> None:
+    page.goto(f"{USERS}?size=100")
+    page.locator("tbody tr").last.scroll_into_view_if_needed()
+    head = page.get_by_role("columnheader", name="E-mail address")
+    expect(head).to_be_in_viewport(ratio=1)
+    assert page.evaluate("(th) => document.elementFromPoint(th.x + 5, th.y + 20)?.closest('th') !== null", head.bounding_box())
+
+
+def test_columns_keep_their_widths_while_one_types(page: Page, tove: int) -> None:
+    page.goto(USERS)
+    widths = "(heads) => heads.map((head) => head.getBoundingClientRect().width)"
+    before = page.locator("thead th").evaluate_all(widths)
+    search_box(page).fill("tove")
+    expect(range_of(page)).to_have_text("1–1 of 1")
+    assert page.locator("thead th").evaluate_all(widths) == before
+
+
+def test_a_telephone_has_cards(either: Page, site: Site) -> None:
+    either.set_viewport_size({"width": 360, "height": 740})
+    either.goto(f"{USERS}?size=25")
+    assert either.evaluate("document.documentElement.scrollWidth") == 360
+    card = either.locator("tbody tr").nth(1)  # the first is the reader's own
+    box = card.bounding_box()
+    assert box
+    assert box["width"] >= 300
+    for part in (".name", ".mail", ".status", ".time", "summary"):
+        card.locator(part).first.scroll_into_view_if_needed()
+        expect(card.locator(part).first).to_be_in_viewport(ratio=1)
+    expect(card.locator(".time")).to_contain_text("Created ")
+    card.locator("summary").click()
+    expect(card.get_by_role("link", name=re.compile("^Set a password for "))).to_be_in_viewport(ratio=1)
+
+
+def test_a_search_that_takes_long_is_mentioned(page: Page, tove: int) -> None:
+    page.clock.install()
+    page.goto(USERS)
+    page.clock.pause_at(utc_now() + timedelta(hours=1))
+    late = held(page, "tove")
+    with page.expect_request(re.compile("search=tove$")):
+        search_box(page).fill("tove")
+        search_box(page).press("Enter")
+    working = page.locator("#working")
+    page.clock.run_for(299)
+    expect(working).to_have_text("")
+    page.clock.run_for(1)
+    expect(working).to_have_text("Searching…")
+    late[0].continue_()
+    expect(working).to_have_text("")
+    expect(range_of(page)).to_have_text("1–1 of 1")
+
+
+def test_a_page_that_takes_long_is_mentioned(page: Page) -> None:
+    watcher = page.context.new_page()  # Playwright asks nothing of a page that is about to be left
+    watcher.goto("/profile")
+    watcher.evaluate(
+        "() => { window.heard = new Promise((done) => addEventListener('storage', (event) => done(event.newValue))) }"
+    )
+    page.goto(USERS)
+    page.evaluate("""() => new MutationObserver(([{ target }]) => (localStorage.working = target.textContent))
+        .observe(document.getElementById("working"), { childList: true })""")
+    kept: list[Route] = []
+    page.route("**/dashboard/users?cursor=*", lambda route: kept.append(route))  # noqa: PLW0108  (Playwright looks into a function)
+    page.get_by_role("link", name="Next").evaluate("(link) => link.click()")
+    assert watcher.evaluate("window.heard") == "Loading…"
+    kept[0].continue_()
+    expect(range_of(page)).to_have_text("51–100 of 121")
+
+
+def test_the_arrows_lead_into_the_list_and_enter_opens(page: Page, site: Site) -> None:
+    for number in range(3):
+        site.add(username=f"zed{number}")
+    page.goto(USERS)
+    expect(search_box(page)).to_be_focused()
+    page.keyboard.type("zed")
+    expect(range_of(page)).to_have_text("1–3 of 3")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("link", name="zed1", exact=True)).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(search_box(page)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("zed2")
+
+
+def test_enter_opens_the_only_hit_of_a_search_that_is_done(page: Page, tove: int) -> None:
+    page.goto(USERS)
+    page.keyboard.type("tove")
+    expect(range_of(page)).to_have_text("1–1 of 1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(FOUND)
+
+
+def test_a_tap_shows_the_exact_time(open_browser: Open, site: Site) -> None:
+    moment = utc_now() - timedelta(days=3, hours=1)
+    site.add(username="tapped", created_at=moment)
+    page = open_browser(site.find("root"), has_touch=True, viewport={"width": 360, "height": 740}).new_page()
+    page.goto(f"{USERS}?search=tapped")
+    time = page.locator("tbody time").first
+    exact = time.locator(".exact")
+    expect(time).to_contain_text("3 days ago")
+    expect(exact).to_be_hidden()
+    time.tap()
+    expect(exact).to_be_visible()
+    expect(exact).to_have_text(f"{moment.day} {moment:%b %Y, %H:%M} UTC")
+    time.tap()
+    expect(exact).to_be_hidden()
+
+
+def test_paper_has_the_exact_time(either: Page, site: Site) -> None:
+    either.emulate_media(media="print")
+    either.goto(USERS)
+    expect(either.locator("tbody time .exact").first).to_be_visible()
+    expect(either.locator("tbody time > :first-child").first).to_be_hidden()

@@ -43,7 +43,7 @@ def test_the_file_is_the_whole_filtered_list_in_its_order(
     page = root_browser.open(f"/dashboard/users{query}")
     names = []
     while True:
-        names += [row.one("th").one("a").text for row in page.root.one("table", class_="people").one("tbody").all("tr")]
+        names += [row.one("td", class_="username").text for row in page.root.one("table", class_="people").one("tbody").all("tr")]
         following = list(page.root.all("a", rel="next"))
         if not following:
             break

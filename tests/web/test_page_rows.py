@@ -98,9 +98,9 @@ def test_an_undo_says_who_has_gone_or_changed_meanwhile(
 def test_ones_own_row_explains_instead_of_offering(root_browser: Browser, root: User, make_user: Callable[..., User]) -> None:
     make_user(is_superuser=True)
     page = root_browser.open("/dashboard/users")
-    assert _row(page, root) == "You can be deactivated on your page only."
-    [link] = page.root.one("tr", id_=f"user-{root.id}").one("td", class_="actions").all("a")
-    assert root_browser.open(link["href"]).root.one("a", href=f"/dashboard/users/{root.id}/deactivate")
+    assert _row(page, root).endswith("Change your password End sessions You can be deactivated on your page only.")
+    link = page.root.one("tr", id_=f"user-{root.id}").one("td", class_="actions").one("p").one("a")
+    assert root_browser.open(link["href"]).root.one("a", href=f"/dashboard/users/{root.id}/deactivate#ask")
 
 
 def test_superusers_without_a_password_may_go_and_do_not_stay_for_others(
@@ -108,7 +108,8 @@ def test_superusers_without_a_password_may_go_and_do_not_stay_for_others(
 ) -> None:
     """What the list offers, what the pages explain and what the guard refuses are one rule."""
     synthetic = make_user(username="synthetic", is_superuser=True, password_hash=None)
-    assert _row(root_browser.open("/dashboard/users"), synthetic) == "Deactivate"
+    menu = "⋯ Actions for synthetic Set a password End sessions Deactivate Delete"
+    assert _row(root_browser.open("/dashboard/users"), synthetic) == menu
     assert "the last active superuser" in root_browser.open(f"/dashboard/users/{root.id}").text
     ask = root_browser.open(f"/dashboard/users/{root.id}/deactivate")
     assert "You are the last active superuser." in ask.text

@@ -44,7 +44,7 @@ def test_a_session_shows_its_device_and_address(root_browser: Browser, from_else
         [row] = rows(page)
         assert row.one("th").text == f"Firefox on Linux {this}2001:db8::7"
         assert row.one("bdi")["title"] == FIREFOX
-        assert "just now ends in 12 hours" in row.text
+        assert "just now 11 Mar 2026, 12:00 UTC ends in 12 hours" in row.text
 
 
 def test_what_is_not_known_of_a_session_is_said(root_browser: Browser, ann_browser: Browser, ann: User) -> None:

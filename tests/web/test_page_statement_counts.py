@@ -14,7 +14,8 @@ PAGES = [
     ("/dashboard", 5),  # who asks, the statistics, the total and the page of the latest, the sign-ups
     ("/dashboard/users", 3),
     ("/dashboard/users?search=mail&sort_by=email", 3),
-    ("/dashboard/users/{ann}", 4),
+    ("/dashboard/find?search=mail", 2),
+    ("/dashboard/users/{ann}", 5),
     ("/dashboard/users/{ann}/deactivate", 3),
     ("/dashboard/users/{ann}/delete", 3),
     ("/dashboard/users/{ann}/end-sessions", 3),

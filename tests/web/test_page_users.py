@@ -16,7 +16,8 @@ NEW = {"username": "new", "email": "new@example.org", "password": PASSWORD, "pas
 
 
 def _names(page: Page) -> list[str]:
-    return [row.one("th").one("a").text for row in page.root.one("table", class_="people").one("tbody").all("tr")]
+    rows = page.root.one("table", class_="people").one("tbody").all("tr")
+    return [row.one("td", class_="username").text for row in rows]
 
 
 def test_the_list_says_how_many_there_are(root_browser: Browser, make_user: Callable[..., User]) -> None:
@@ -39,6 +40,38 @@ def test_its_pages_follow_each_other(root_browser: Browser, make_user: Callable[
     assert _names(root_browser.open(third.root.one("a", rel="prev")["href"])) == _names(second)
 
 
+def test_a_page_of_another_size_and_the_last_page_are_a_press_away(root_browser: Browser, make_user: Callable[..., User]) -> None:
+    for _ in range(60):
+        make_user()
+    page = root_browser.open("/dashboard/users?sort_by=username&sort_order=asc")
+    sizes = {link.text: link for link in page.root.one("nav", class_="pages").one("p").all("a")}
+    assert {text: link.get("aria-current") for text, link in sizes.items()} == {"25": None, "50": "true", "100": None}
+    page = root_browser.open(sizes["25"]["href"])
+    assert page.root.one(id_="range").text == "1–25 of 61"
+    [last] = [link["href"] for link in page.root.one("nav", class_="pages").all("a") if link.text == "Last"]
+    page = root_browser.open(last)
+    assert page.address == "/dashboard/users?sort_by=username&sort_order=asc&size=25&page=3"
+    assert (page.root.one(id_="range").text, _names(page)[-1]) == ("51–61 of 61", "user9")
+    assert "Last" not in page.root.one("nav", class_="pages").text
+    page = root_browser.open(page.root.one("a", rel="prev")["href"])
+    assert page.root.one(id_="range").text == "26–50 of 61"
+
+
+def test_a_search_that_stopped_counting_knows_no_last_page(root_browser: Browser, session: Session) -> None:
+    session.add_all(User(username=f"many{number}", email=f"many{number}@example.org") for number in range(201))
+    session.commit()
+    page = root_browser.open("/dashboard/users?search=many")
+    assert page.root.one("nav", class_="pages").text == "Users on a page: 25 50 100 Next"
+
+
+@pytest.mark.parametrize(
+    ("query", "focused"), [("", True), ("?search=root", True), ("?page=1", False), ("?sort_by=email", False)]
+)
+def test_whoever_comes_to_search_is_in_the_search(root_browser: Browser, query: str, *, focused: bool) -> None:
+    box = root_browser.open(f"/dashboard/users{query}").root.one("form", role="search").one("input", name="search")
+    assert ("autofocus" in box.attributes) is focused
+
+
 def test_a_page_may_be_asked_for_by_number(root_browser: Browser, make_user: Callable[..., User]) -> None:
     for _ in range(3):
         make_user()
@@ -51,8 +84,8 @@ def test_search_and_filters_are_in_the_address_and_in_the_form(root_browser: Bro
     make_user(username="on", full_name="Ann Lee")
     page = root_browser.open("/dashboard/users?search=ann+l&is_active=false&is_superuser=")
     assert _names(page) == ["off"]
-    assert page.value("search") == "ann l"
     form = page.root.one("form", role="search")
+    assert form.one("input", name="search")["value"] == "ann l"
     assert [each.text for each in form.all("option", selected="")] == ["Inactive"]
 
 

@@ -47,7 +47,7 @@ def test_the_breadcrumb_leads_to_the_list_as_it_was_searched(
         if deed == "activate":
             page = root_browser.press(page, "Activate")
     elif deed == "end sessions":
-        page = _ask_and_act(root_browser, page, "End all", "End the sessions of ann")
+        page = _ask_and_act(root_browser, page, "End all sessions", "End the sessions of ann")
     assert page.root.one("h2", id_="details")
     assert _breadcrumb(page) == SEARCHED
 

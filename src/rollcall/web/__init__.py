@@ -19,6 +19,7 @@ from rollcall.web import (
     devices,
     drafts,
     export,
+    find,
     imports,
     list_address,
     sessions,
@@ -29,7 +30,7 @@ from rollcall.web import (
 )
 from rollcall.web.blueprint import asset, blueprint, csrf
 
-__all__ = ["account", "bulk", "dashboard", "error_page", "export", "imports", "init_app"]
+__all__ = ["account", "bulk", "dashboard", "error_page", "export", "find", "imports", "init_app"]
 __all__ += ["sessions", "system", "undo", "users", "wants_page"]
 
 # Programs call these addresses, so errors there are JSON.

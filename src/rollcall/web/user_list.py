@@ -20,6 +20,7 @@ from rollcall.web.wording import number
 _SCHEMA = ListQuerySchema()
 _FILTERS = FilterSchema().fields.keys()
 _PLACE = ("page", "cursor")
+SIZES = (25, 50, 100)
 _ID_DIGITS = 20  # no id has as many
 _IN_THE_MAIN_ROW = ("search", "is_active", "is_superuser", "sort_by", "sort_order")
 
@@ -47,6 +48,18 @@ class Heading:
     order: str
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A number of users that a page may show.
+
+    :ivar href: the address of the list with this number; from its first page.
+    """
+
+    number: int
+    href: str
+    chosen: bool
+
+
 class UserList:
     """One page of the list.
 
@@ -66,7 +79,7 @@ class UserList:
             self.values = {name: value for name, value in self.values.items() if name not in _PLACE}
             found, _links = paging.user_page(session, _SCHEMA.load(self.values))
         self.users: Sequence[UserRecord] = found["items"]
-        self.with_id = _with_id(session, self.values.get("search", ""))
+        self.with_id = with_id(session, self.values.get("search", ""))
         self._found = found
 
     @property
@@ -121,6 +134,26 @@ class UserList:
     @property
     def first(self) -> str | None:
         return self._href() if self.previous else None
+
+    @property
+    def last(self) -> str | None:
+        """The address of the last page, where it is known which one that is."""
+        total, exact = self._total
+        return self._href(page=-(-total // self._found["size"])) if self.following and exact else None
+
+    @property
+    def sizes(self) -> list[Size]:
+        """How many users a page may show, if there is anything to choose."""
+        total, exact = self._total
+        size = self._found["size"]
+        if exact and total <= min(SIZES) and size >= total:
+            return []
+        return [Size(choice, self._href(size=choice), choice == size) for choice in SIZES]
+
+    @property
+    def is_arrived_at(self) -> bool:
+        """Whether its reader has just come, to search. Whoever turns pages, sorts or filters goes on from there."""
+        return not any(name in self.values for name in (*_PLACE, "sort_by"))
 
     @property
     def export(self) -> str:
@@ -178,7 +211,7 @@ class UserList:
         return url_for("web.list_users", **(self._kept | changes))
 
 
-def _with_id(session: Session, term: str) -> UserRecord | None:
+def with_id(session: Session, term: str) -> UserRecord | None:
     """Return the user whose id is the search term, or ``None``."""
     if not term.isdecimal() or len(term) >= _ID_DIGITS:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import flash, make_response, redirect, render_template, request, url_for
@@ -14,6 +15,8 @@ from rollcall.errors import Conflict, LastSuperuser, ValidationFailed, VersionCh
 from rollcall.infra import runtime
 from rollcall.infra.database import session
 from rollcall.services.events import trail
+from rollcall.services.events.kinds import Kind
+from rollcall.services.events.trail import EventFilter
 from rollcall.services.identity import accounts
 from rollcall.services.users import directory, guards
 from rollcall.web import access, edits, list_address, sessions, undo
@@ -61,9 +64,9 @@ def create_user() -> Response:
 @blueprint.get(_ONE)
 @access.superuser
 def show_user(user_id: int) -> Response:
-    """Show one user: details, account, sessions, recent changes."""
-    context = _context(user_id)
-    return Form(edits.shown(context["person"], _EDITED)).page("user.html", changes=trail.recent(session(), user_id), **context)
+    """Show one user: the account, sessions and recent changes, the actions, and the form to edit the details."""
+    shown = _shown(user_id)
+    return Form(edits.shown(shown["person"], _EDITED)).page("user.html", **shown)
 
 
 @blueprint.post(_ONE)
@@ -77,11 +80,11 @@ def change_user(user_id: int) -> Response:
         with sign_in.own_password(changes, user_id, me.user.id), transaction() as work:
             changed = directory.change_user(work, user_id, changes, me, runtime.now(), versions=edits.versions())
     except VersionChanged as error:
-        context = _context(user_id)
-        clashes = edits.merge(form, error, context["person"], _EDITED)
-        return form.page("user.html", changes=trail.recent(session(), user_id), clashes=clashes, **context)
+        shown = _shown(user_id)
+        clashes = edits.merge(form, error, shown["person"], _EDITED)
+        return form.page("user.html", clashes=clashes, **shown)
     except (ValidationFailed, Conflict) as error:
-        return form.refuse(error).page("user.html", changes=trail.recent(session(), user_id), **_context(user_id))
+        return form.refuse(error).page("user.html", **_shown(user_id))
     flash(f"{changed.username} is saved.")
     return redirect(url_for(".show_user", user_id=user_id))
 
@@ -156,6 +159,17 @@ def _context(user_id: int) -> dict[str, Any]:
         "last_superuser": guards.is_last_superuser(session(), person),
         **sessions.listed(user_id),
     }
+
+
+def _shown(user_id: int) -> dict[str, Any]:
+    """Return what ``user.html`` shows of a user, apart from the form."""
+    return _context(user_id) | {"last_login": _last_login(user_id), "changes": trail.recent(session(), user_id)}
+
+
+def _last_login(user_id: int) -> datetime | None:
+    """Return when the user last logged in, as far as the events go back."""
+    events, _ = trail.page(session(), EventFilter(types=(Kind.LOGIN_SUCCEEDED,), user_id=user_id), None, 1)
+    return events[0].at if events else None
 
 
 def _question(user_id: int, name: str, target: str | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 // Comforts on top of pages that are complete without them: instant search, keys, and a guard for what was typed.
 
 const WAIT = 250; // milliseconds after the last key before a search starts
+const SLOW = 300; // milliseconds before work under way is mentioned
 
 // With it the server says where an answer leads. A redirect would be followed unseen, and its page's messages would be gone.
 const SCRIPT = { "X-Requested-With": "rollcall" };
@@ -18,8 +19,19 @@ function say(part, text) {
   part.before(alert);
 }
 
+// A sign of work, on the page of the list, once the work has taken a while. No text takes it away.
+let slow = 0;
+function sayWorking(text) {
+  const place = document.getElementById("working");
+  if (!text) place.textContent = "";
+  else if (slow) return;
+  clearTimeout(slow);
+  slow = text && setTimeout(() => (place.textContent = text), SLOW);
+}
+
 // Instant search: the results are replaced, the address follows, and an answer that is no longer wanted is dropped.
 function searchInstantly(form) {
+  const box = form.querySelector("[type=search]");
   let timer = 0;
   let running = null;
 
@@ -28,6 +40,7 @@ function searchInstantly(form) {
     const query = new URLSearchParams(given).toString();
     return form.action + (query ? `?${query}` : "");
   };
+  let shown = address(); // what the list is the answer to
 
   const search = async () => {
     clearTimeout(timer);
@@ -37,6 +50,7 @@ function searchInstantly(form) {
     const results = document.getElementById("results");
     say(results, "");
     results.setAttribute("aria-busy", "true");
+    sayWorking("Searching…");
     try {
       const answer = await fetch(wanted, { signal: running.signal });
       const page = parse(await answer.text());
@@ -44,12 +58,14 @@ function searchInstantly(form) {
       if (!fresh) return location.assign(wanted); // logged out, or an error: the page says it better
       results.replaceChildren(...fresh.childNodes);
       enhance(results);
+      shown = wanted;
       history.replaceState(null, "", wanted);
     } catch (error) {
       if (error.name === "AbortError") return; // another search has taken its place
       say(results, "Rollcall did not answer, so the list is not the one that you searched for. Check the connection and search again.");
     }
     results.removeAttribute("aria-busy");
+    sayWorking("");
   };
 
   form.addEventListener("input", () => {
@@ -58,8 +74,59 @@ function searchInstantly(form) {
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    search();
+    // Enter opens the only hit of a search that is done.
+    const [hit, ...others] = document.querySelectorAll("#results .by-id a, #results tbody th a");
+    if (box.value.trim() && shown === address() && document.activeElement === box && hit && !others.length) hit.click();
+    else search();
   });
+
+  // From the box the arrows lead into the list, and along it.
+  document.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const stops = [box, ...document.querySelectorAll("#results .by-id a, #results tbody th a")];
+    const place = stops.indexOf(event.target);
+    if (place < 0 || !stops[place + step]) return;
+    event.preventDefault();
+    stops[place + step].focus();
+  });
+
+  if (document.activeElement === box) box.select(); // so that a new search takes the place of the one before
+  document.getElementById("results").addEventListener("click", (event) => {
+    const link = event.target.closest(".pages a, thead a, .chips a, tbody th a");
+    if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) sayWorking("Loading…");
+  });
+  addEventListener("pageshow", () => sayWorking(""));
+}
+
+// A menu of actions closes as menus do: by Esc, which goes back to its button, and by a press beside it. Arrows lead along it.
+function handleMenus() {
+  const openMenu = () => document.querySelector("details.menu[open]");
+  document.addEventListener("click", (event) => {
+    const menu = openMenu();
+    if (menu && !menu.contains(event.target)) menu.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    const menu = event.target.closest("details.menu");
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (event.key === "Escape" && openMenu() && !document.querySelector("dialog[open]")) leaveMenu(openMenu());
+    if (!menu || !step) return;
+    event.preventDefault();
+    menu.open = true;
+    const stops = [...menu.querySelectorAll("summary, a, button")];
+    stops[stops.indexOf(event.target) + step]?.focus();
+  });
+  document.addEventListener("toggle", ({ target }) => {
+    if (!target.matches("details.menu[open]")) return;
+    target.classList.remove("up");
+    const { bottom } = target.querySelector("ul").getBoundingClientRect();
+    target.classList.toggle("up", bottom > innerHeight);
+  }, { capture: true });
+}
+
+function leaveMenu(menu) {
+  menu.open = false;
+  menu.querySelector("summary").focus();
 }
 
 // Acting on the list without leaving it: questions open above it, and the list and the messages of the answer take the place
@@ -73,6 +140,8 @@ function actInPlace(results) {
     dialog.querySelector(".toasts:empty")?.remove(); // the page has one
     dialog.ariaLabel = dialog.querySelector("h1, h2").textContent;
     enhance(dialog);
+    const menu = document.activeElement?.closest("details.menu");
+    if (menu) leaveMenu(menu); // where the focus returns to
     if (!dialog.open) dialog.showModal();
     (dialog.querySelector("[autofocus], [data-cancel], input:not([type=hidden])") ?? dialog.querySelector("button")).focus();
   };
@@ -86,7 +155,7 @@ function actInPlace(results) {
     toasts.classList.add("floating"); // where it is seen, however far the list is scrolled
     enhance(toasts.parentElement);
     if (document.activeElement !== document.body) return; // its reader has gone on already
-    const same = document.getElementById(row?.id)?.querySelector(".actions :is(a, button)");
+    const same = document.getElementById(row?.id)?.querySelector(".actions summary");
     const instead = results.querySelectorAll("tbody tr")[row?.place]?.querySelector("th a");
     (same ?? instead ?? results.querySelector("[data-all]") ?? document.getElementById("content")).focus();
   };
@@ -310,19 +379,24 @@ function importInPlace(form) {
 
 function listenToKeys() {
   const help = document.getElementById("keys");
-  const search = document.querySelector("[data-search] input[type=search]");
+  const list = document.querySelector("[data-search] input[type=search]");
+  const search = list ?? document.getElementById("find");
   addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, select, textarea");
+    const { target } = event;
+    // A search that nobody has typed into since it got the focus, which is where the list begins.
+    const fresh = target.type === "search" && target.selectionStart === 0 && target.selectionEnd === target.value.length;
+    const typing = !fresh && target.closest("input, select, textarea");
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      event.target.closest("form")?.requestSubmit();
-    } else if (event.key === "Escape" && event.target === search) {
-      search.value = "";
-      search.dispatchEvent(new Event("input", { bubbles: true }));
+      target.closest("form")?.requestSubmit();
+    } else if (event.key === "Escape" && list && target === list) {
+      if (!list.value) return list.blur(); // so that keys are keys again
+      list.value = "";
+      list.dispatchEvent(new Event("input", { bubbles: true }));
     } else if (event.ctrlKey || event.metaKey || event.altKey || typing) {
       return;
     } else if (event.key === "/" && search) {
       event.preventDefault();
-      search.select();
+      (fresh ? target : search).select();
     } else if (event.key === "?") {
       help?.showModal();
     }
@@ -332,8 +406,17 @@ function listenToKeys() {
 // Exact times in the reader's own zone; without this they are in UTC.
 function showLocalTimes(part) {
   const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
-  for (const time of part.querySelectorAll("time[title]")) time.title = format.format(new Date(time.dateTime));
+  const parts = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+  const short = new Intl.DateTimeFormat(undefined, parts);
+  for (const time of part.querySelectorAll("time[title]")) {
+    time.title = format.format(new Date(time.dateTime));
+    const exact = time.querySelector(".exact");
+    if (exact) exact.textContent = short.format(new Date(time.dateTime));
+  }
 }
+
+// A finger has no tooltip: a tap shows the exact time, another one how long ago it was.
+document.addEventListener("click", (event) => event.target.closest("time[title]:not(.whole)")?.classList.toggle("told"));
 
 // Browsers let pages reach the clipboard on https and on this machine only.
 function copyOnPress(button) {
@@ -371,6 +454,7 @@ for (const form of document.querySelectorAll("[data-import]")) importInPlace(for
 for (const link of document.querySelectorAll("[data-follow]")) followImport(link.href, document.getElementById("run"));
 for (const head of document.querySelectorAll("[data-refresh]")) keepFresh(head);
 for (const results of document.querySelectorAll("#results")) actInPlace(results);
+handleMenus();
 enhance(document);
 sendInPlace(); // after the list, which has its own way with its forms
 listenToKeys();
