@@ -15,7 +15,7 @@ PAGES = [
     ("/dashboard/users", 3),
     ("/dashboard/users?search=mail&sort_by=email", 3),
     ("/dashboard/find?search=mail", 2),
-    ("/dashboard/users/{ann}", 5),
+    ("/dashboard/users/{ann}", 4),
     ("/dashboard/users/{ann}/deactivate", 3),
     ("/dashboard/users/{ann}/delete", 3),
     ("/dashboard/users/{ann}/end-sessions", 3),

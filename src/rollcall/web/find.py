@@ -7,7 +7,6 @@ from typing import Final
 from urllib.parse import urlencode
 
 from flask import make_response, render_template, request
-from sqlalchemy.orm import Session
 from werkzeug import Response
 
 from rollcall.api.client import transaction
@@ -17,7 +16,6 @@ from rollcall.services.search import user_search
 from rollcall.services.search.user_search import Total, UserFilter
 from rollcall.web import access
 from rollcall.web.blueprint import blueprint
-from rollcall.web.user_list import with_id
 from rollcall.web.wording import number, plural
 
 SHOWN: Final = 8
@@ -36,19 +34,11 @@ def find_users() -> Response:
         message = " ".join(str(each) for each in problems["search"])
         return make_response(render_template("_hits.html", users=[], message=message), 422)
     with transaction() as work:
-        users, total = _found(work, term)
+        page = user_search.numbered_page(work, UserFilter(search=_SCHEMA.load({"search": term})["search"]), 1, SHOWN)
+    users, total = page.items, page.total
     more = not total.exact or total.count > len(users)
     query = urlencode({"search": term})
     return make_response(render_template("_hits.html", users=users, message=_message(users, total), more=more, query=query))
-
-
-def _found(session: Session, term: str) -> tuple[Sequence[UserRecord], Total]:
-    """Return the first users, and how many there are. Whoever has the term as id is the first."""
-    page = user_search.numbered_page(session, UserFilter(search=_SCHEMA.load({"search": term})["search"]), 1, SHOWN)
-    named = with_id(session, term)
-    if named is None or any(user.id == named.id for user in page.items):
-        return page.items, page.total
-    return [named, *page.items][:SHOWN], Total(page.total.count + 1, exact=page.total.exact)
 
 
 def _message(users: Sequence[UserRecord], total: Total) -> str:

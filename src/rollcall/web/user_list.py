@@ -11,9 +11,8 @@ from sqlalchemy.orm import Session
 
 from rollcall.api import paging
 from rollcall.api.schemas.users import FilterSchema, ListQuerySchema
-from rollcall.errors import UserNotFound, ValidationFailed
+from rollcall.errors import ValidationFailed
 from rollcall.models import UserRecord
-from rollcall.services.users import directory
 from rollcall.web import list_query
 from rollcall.web.wording import number
 
@@ -21,7 +20,6 @@ _SCHEMA = ListQuerySchema()
 _FILTERS = FilterSchema().fields.keys()
 _PLACE = ("page", "cursor")
 SIZES = (25, 50, 100)
-_ID_DIGITS = 20  # no id has as many
 _IN_THE_MAIN_ROW = ("search", "is_active", "is_superuser", "sort_by", "sort_order")
 
 
@@ -79,7 +77,6 @@ class UserList:
             self.values = {name: value for name, value in self.values.items() if name not in _PLACE}
             found, _links = paging.user_page(session, _SCHEMA.load(self.values))
         self.users: Sequence[UserRecord] = found["items"]
-        self.with_id = with_id(session, self.values.get("search", ""))
         self._found = found
 
     @property
@@ -209,13 +206,3 @@ class UserList:
     def _href(self, **changes: Any) -> str:
         """The address of this list with other parameters; unless they say so, from its first page."""
         return url_for("web.list_users", **(self._kept | changes))
-
-
-def with_id(session: Session, term: str) -> UserRecord | None:
-    """Return the user whose id is the search term, or ``None``."""
-    if not term.isdecimal() or len(term) >= _ID_DIGITS:
-        return None
-    try:
-        return directory.read_user(session, int(term))
-    except UserNotFound:
-        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from flask import flash, make_response, redirect, render_template, request, url_for
@@ -15,8 +14,6 @@ from rollcall.errors import Conflict, LastSuperuser, ValidationFailed, VersionCh
 from rollcall.infra import runtime
 from rollcall.infra.database import session
 from rollcall.services.events import trail
-from rollcall.services.events.kinds import Kind
-from rollcall.services.events.trail import EventFilter
 from rollcall.services.identity import accounts
 from rollcall.services.users import directory, guards
 from rollcall.web import access, edits, list_address, sessions, undo
@@ -163,13 +160,7 @@ def _context(user_id: int) -> dict[str, Any]:
 
 def _shown(user_id: int) -> dict[str, Any]:
     """Return what ``user.html`` shows of a user, apart from the form."""
-    return _context(user_id) | {"last_login": _last_login(user_id), "changes": trail.recent(session(), user_id)}
-
-
-def _last_login(user_id: int) -> datetime | None:
-    """Return when the user last logged in, as far as the events go back."""
-    events, _ = trail.page(session(), EventFilter(types=(Kind.LOGIN_SUCCEEDED,), user_id=user_id), None, 1)
-    return events[0].at if events else None
+    return _context(user_id) | {"changes": trail.recent(session(), user_id)}
 
 
 def _question(user_id: int, name: str, target: str | None) -> dict[str, Any]:
