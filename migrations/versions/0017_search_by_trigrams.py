@@ -49,7 +49,7 @@ def upgrade() -> None:
         _take_over([f"uq_users_{column}" for column in ("email", "username")])
         for name in [name.format(column) for name in PREVIOUS for column in ("email", "username")] + ["ix_users_search"]:
             op.drop_index(name, "users", if_exists=True, postgresql_concurrently=True)
-        _rewrite("user_search_fold(concat_ws(chr(31), username, email, full_name))")
+        _rewrite("concat_ws(chr(31), user_search_fold(username), user_search_fold(email), user_search_fold(full_name))")
         trigrams = op.get_bind().scalar(sa.text(_TRIGRAMS))
         keys = [f"search_text {trigrams}.gin_trgm_ops", "string_to_array(search_text, NULL)"]
         _create("ix_users_search", *keys, f"(ARRAY[{DAY_STATUS}])", f"(ARRAY[{STATUS}])", postgresql_using="gin")

@@ -15,34 +15,40 @@ BEGIN
     IF octet_length(folded) = char_length(folded) THEN
         RETURN folded;
     END IF;
-    IF folded ~ '[ßẞæÆœŒþÞ]' THEN
-        folded := replace(replace(folded, 'ß', 'ss'), 'ẞ', 'ss');
-        folded := replace(replace(folded, 'æ', 'ae'), 'Æ', 'ae');
-        folded := replace(replace(folded, 'œ', 'oe'), 'Œ', 'oe');
-        folded := replace(replace(folded, 'þ', 'th'), 'Þ', 'th');
+    -- Names in scripts without capitals are done.
+    IF folded ~ '[\u00d0-\u058f\u0629\u0649\u06a9\u06be\u06cc\u10a0-\u10c5\u13a0-\u13f5\u1c90-\u1cbf\u1e9e\u2010-\u2212\u2c00-\u2cff\u3001\ua640-\ua7ff\U00010400-\U0001e921]' THEN
+        IF folded ~ '[ßẞæÆœŒþÞ]' THEN
+            folded := replace(replace(folded, 'ß', 'ss'), 'ẞ', 'ss');
+            folded := replace(replace(folded, 'æ', 'ae'), 'Æ', 'ae');
+            folded := replace(replace(folded, 'œ', 'oe'), 'Œ', 'oe');
+            folded := replace(replace(folded, 'þ', 'th'), 'Þ', 'th');
+        END IF;
+        IF folded ~ '[\u00d0-\u0256\u2010-\u201b\u2212\u02b9-\u02bc\u3001]' THEN
+            folded := translate(folded, 'øØđĐðÐħĦıłŁŋŊŧŦĸɓƁɖƉɗƊɛƐƙƘɔƆƴƳƏ’‘‛ʼʹ‐‑‒–—―−、', 'ooddddhhillnnttkbbddddɛɛkkɔɔyyə''''''''''-------,');
+        END IF;
+        IF folded ~ '[Α-Ως]' THEN
+            folded := translate(folded, 'ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩς', 'αβγδεζηθικλμνξοπρστυφχψωσ');
+        END IF;
+        IF folded ~ '[Ѐ-Я]' THEN
+            folded := translate(folded, 'АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЄІЂЅЈЉЊЋЏ', 'абвгдежзиклмнопрстуфхцчшщъыьэюяєіђѕјљњћџ');
+        END IF;
+        IF folded ~ '[\u0490-\u04ff]' THEN
+            folded := translate(folded, 'ҐҒҔҖҘҚҜҠҢҤҪҮҰҲҶҸҺӀӘӨ', 'ґғҕҗҙқҝҡңҥҫүұҳҷҹһӏәө');
+        END IF;
+        IF folded ~ '[Ա-Ֆ]' THEN
+            folded := translate(folded, 'ԱԲԳԴԵԶԷԸԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖ', 'աբգդեզէըթժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆ');
+        END IF;
+        IF folded ~ '[ىیکةھ]' THEN
+            folded := translate(folded, 'ىیکةھ', 'ييكهه');
+        END IF;
+        IF folded ~ '[\u0180-\u024f\u0460-\u0481\u0500-\u052f\u10a0-\u10c5\u13a0-\u13f5\u1c90-\u1cbf\u2c00-\u2cff\ua640-\ua7ff\U00010400-\U0001e921]' THEN
+            folded := {schema}.user_name_key_unusual(folded);  -- capitals of scripts that few names are written in
+        END IF;
     END IF;
-    IF folded ~ '[\u00d0-\u0256\u2010-\u201b\u2212\u02b9-\u02bc\u3001]' THEN
-        folded := translate(folded, 'øØđĐðÐħĦıłŁŋŊŧŦĸɓƁɖƉɗƊɛƐƙƘɔƆƴƳƏ’‘‛ʼʹ‐‑‒–—―−、', 'ooddddhhillnnttkbbddddɛɛkkɔɔyyə''''''''''-------,');
+    IF folded IS NOT NFC NORMALIZED THEN
+        folded := normalize(folded, NFC);  -- Hangul and kana are whole characters again
     END IF;
-    IF folded ~ '[Α-Ως]' THEN
-        folded := translate(folded, 'ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩς', 'αβγδεζηθικλμνξοπρστυφχψωσ');
-    END IF;
-    IF folded ~ '[Ѐ-Я]' THEN
-        folded := translate(folded, 'АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯЄІЂЅЈЉЊЋЏ', 'абвгдежзиклмнопрстуфхцчшщъыьэюяєіђѕјљњћџ');
-    END IF;
-    IF folded ~ '[\u0490-\u04ff]' THEN
-        folded := translate(folded, 'ҐҒҔҖҘҚҜҠҢҤҪҮҰҲҶҸҺӀӘӨ', 'ґғҕҗҙқҝҡңҥҫүұҳҷҹһӏәө');
-    END IF;
-    IF folded ~ '[Ա-Ֆ]' THEN
-        folded := translate(folded, 'ԱԲԳԴԵԶԷԸԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖ', 'աբգդեզէըթժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆ');
-    END IF;
-    IF folded ~ '[ىیکةھ]' THEN
-        folded := translate(folded, 'ىیکةھ', 'ييكهه');
-    END IF;
-    IF folded ~ '[\u0180-\u024f\u0460-\u0481\u0500-\u052f\u10a0-\u10c5\u13a0-\u13f5\u1c90-\u1cbf\u2c00-\u2cff\ua640-\ua7ff\U00010400-\U0001e921]' THEN
-        folded := {schema}.user_name_key_unusual(folded);  -- capitals of scripts that few names are written in
-    END IF;
-    RETURN normalize(folded, NFC);  -- Hangul and kana are whole characters again
+    RETURN folded;
 END $$;
 
 -- PostgreSQL writes the body of this one into the query that calls it, so most names cost no call.
@@ -54,10 +60,9 @@ END;
 
 CREATE OR REPLACE FUNCTION user_search_text() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.search_text := concat_ws(chr(31), NEW.username, NEW.email, NEW.full_name);
-    NEW.search_text := CASE
-        WHEN octet_length(NEW.search_text) = char_length(NEW.search_text) THEN lower(NEW.search_text COLLATE "C")
-        ELSE {schema}.user_search_fold_letters(NEW.search_text)
-    END;
+    NEW.search_text := concat_ws(
+        chr(31), {schema}.user_search_fold(NEW.username), {schema}.user_search_fold(NEW.email),
+        {schema}.user_search_fold(NEW.full_name)
+    );
     RETURN NEW;
 END $$;

@@ -60,7 +60,7 @@ def cost(many, monkeypatch):
 
     The bounds are as much smaller than usual as this table is smaller than one of millions, about.
     """
-    for bound, rows in {"NEAR": 50, "SAMPLE": 600, "COMMON": 4, "COUNT_AT_MOST": 30}.items():
+    for bound, rows in {"NEAR": 50, "SAMPLE": 600, "COMMON": 4, "FEW": 100, "COUNT_AT_MOST": 30}.items():
         monkeypatch.setattr(text_search, bound, rows)
 
     def made(chosen, size=20):

@@ -7,7 +7,7 @@ How a term is best looked for depends on how common it is, and that is measured,
 3. *Common.* Search a part of the list that should hold two and a half times the matches that are needed. In the order of sign-up
    the tally knows which days that are, and the search index is searched for the term and these days together. In the order of
    names the list is read on. A part that held too few is followed by one eight times as large.
-4. *Rare*, or so common a part that it would be half of all: fetch all matches by the search index, and sort them.
+4. *Rare*, fewer than 3,000 matches in all, or no part smaller than half is left: fetch all matches by the index, and sort them.
 
 The same matches are counted, up to ``COUNT_AT_MOST``. docs/design/search.md has the reasons and the figures.
 """
@@ -41,6 +41,8 @@ SAMPLE: Final = 10_000
 COMMON: Final = 10
 MARGIN: Final = 2.5
 """How many times the needed matches a part of the list should hold, since they are not spread evenly."""
+FEW: Final = 3_000
+"""So many matches are fetched and sorted in less time than a part of the list is searched."""
 GROWTH: Final = 8
 """How much larger the next part is where one has held too few."""
 
@@ -147,7 +149,7 @@ class _Search:
         [(sampled, listed, hits)] = self._rows(statements.sample(replace(shape, placed=False)), None, percent=percent)
         if hits >= COMMON:
             part, whole, matches = int(MARGIN * needed * listed / hits), users * listed // sampled, users * hits // sampled
-            while len(near) < needed and 2 * part < whole:
+            while len(near) < needed and matches > FEW and 2 * part < whole:
                 found = self._part(shape, position, needed, part, matches)
                 if found is None:
                     break

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import chain, islice
 from random import Random
@@ -80,7 +81,7 @@ def seed_users(
             with connection.begin_nested(), index_builds.after_load(connection, count, building=building):
                 random = Random(seed)  # noqa: S311  (to be repeatable, not secret)
                 users = lines(count, random, now=now, first_serial=serial + attempt * count + 1)
-                while batch := list(islice(users, ROWS_PER_COPY)):
+                for batch in _made_ahead(users):
                     bulk_copy.copy(connection, _TARGET, "".join(batch))
                     done += len(batch)
                     progress(len(batch))
@@ -91,6 +92,19 @@ def seed_users(
             recording.record(session, Kind.USERS_IMPORTED, now, changes={"way": "seed", "created": count})
             return
     raise RowsConflict([])
+
+
+def _made_ahead(users: Iterator[str]) -> Iterator[list[str]]:
+    """Return the lines in batches, each made by a thread while PostgreSQL copies the one before."""
+
+    def batch() -> list[str]:
+        return list(islice(users, ROWS_PER_COPY))
+
+    with ThreadPoolExecutor(1) as maker:
+        following = maker.submit(batch)
+        while made := following.result():
+            following = maker.submit(batch)
+            yield made
 
 
 def lines(count: int, random: Random, *, now: datetime, first_serial: int) -> Iterator[str]:
