@@ -45,6 +45,7 @@ STATES = [
     )
 ]
 ORDERS = [f"&sort_by={by}&sort_order={order}" for by, order in product(("created_at", "username", "email"), ("desc", "asc"))]
+NEWEST = ["", "&sort_by=created_at"]
 MORE_TERMS = ["mar", "smith", "garcia", "maria.", "ann", "Мария", "@example.org", "university", "john_", "-1", "e.o", "xyz"]
 MORE_TERMS += ["kumar", "martina", "marina", "lee", "ria", "sch", "lopez", "son"]
 SHORT_TERMS = ["a", "o", "z", "1", "q8", "ar", "00", "ж", "สม", "李", "x_", ".m", "@", "~", "ß"]
@@ -166,14 +167,14 @@ def searches(figures: Figures, client: Client, sample: tuple[str, str, str]) -> 
         "non-Latin (สมช)": "สมช",
     }
     for name, term in terms.items():
-        figures.measure(client, f"search: {name}", 60, lambda term=term: Request(f"{API}?search={quote(term)}"))
+        figures.measure(client, f"search: {name}", 25, lambda term=term: Request(f"{API}?search={quote(term)}"))
     for term in ("a", "q8", "ж", "x_", "~"):
-        figures.measure(client, f"search: short ({term})", 100, lambda term=term: Request(f"{API}?search={quote(term)}"))
-    for what, target, sought in (("search", 60, [*terms.values(), *MORE_TERMS]), ("short search", 100, SHORT_TERMS)):
-        chosen = [f"{quote(term)}{states}{order}" for term, states, order in product(sought, STATES, ORDERS)]
-        figures.measure_slowest(
-            client, f"{what}, any filter and order", target, ((name, Request(f"{API}?search={name}")) for name in chosen)
-        )
+        figures.measure(client, f"search: short ({term})", 150, lambda term=term: Request(f"{API}?search={quote(term)}"))
+    for what, sought in (("search", [*terms.values(), *MORE_TERMS]), ("short search", SHORT_TERMS)):
+        for way, target, orders in (("newest first or by relevance", 25, NEWEST), ("by name", 150, ORDERS[2:])):
+            chosen = [f"{quote(term)}{states}{order}" for term, states, order in product(sought, STATES, orders)]
+            requests = ((name, Request(f"{API}?search={name}")) for name in chosen)
+            figures.measure_slowest(client, f"{what}, any filter, {way}", 150 if what == "short search" else target, requests)
 
 
 def naive(figures: Figures, database_url: str) -> None:

@@ -16,7 +16,7 @@ LIST = "/dashboard/users"
 
 
 def _names(page: Page) -> list[str]:
-    return [row.one("th").one("a").text for row in page.root.one("tbody").all("tr")]
+    return [row.one("td", class_="username").text for row in page.root.one("tbody").all("tr")]
 
 
 def _chips(page: Page) -> dict[str, str]:

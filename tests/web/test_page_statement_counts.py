@@ -13,8 +13,8 @@ from rollcall.models import User
 PAGES = [
     ("/dashboard", 5),  # who asks, the statistics, the total and the page of the latest, the sign-ups
     ("/dashboard/users", 3),
-    ("/dashboard/users?search=mail&sort_by=email", 3),
-    ("/dashboard/find?search=mail", 2),
+    ("/dashboard/users?search=mail&sort_by=email", 4),
+    ("/dashboard/find?search=mail", 4),
     ("/dashboard/users/{ann}", 4),
     ("/dashboard/users/{ann}/deactivate", 3),
     ("/dashboard/users/{ann}/delete", 3),

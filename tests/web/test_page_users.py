@@ -140,15 +140,13 @@ def test_the_heads_of_columns_sort_one_way_and_the_other(root_browser: Browser, 
 
 def test_a_number_finds_the_user_with_this_id(root_browser: Browser, ann: User) -> None:
     page = root_browser.open("/dashboard/users", query_string={"search": str(ann.id)})
-    assert f"The user with the id {ann.id}: Ann Lee" in page.text
-    assert "Nobody else matches." in page.text
+    assert _names(page) == ["ann"]
 
 
 @pytest.mark.parametrize("term", ["0", "99999999999999999999", "9223372036854775808", "1" * 100, "٣", "²", "1.5", "-1"])
 def test_other_numbers_find_no_id_and_break_nothing(root_browser: Browser, term: str) -> None:
     page = root_browser.open("/dashboard/users", query_string={"search": term})
     assert page.status == 200
-    assert "The user with the id" not in page.text
 
 
 @pytest.mark.parametrize(

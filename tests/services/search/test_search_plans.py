@@ -36,11 +36,9 @@ TERMS = [
     "_817",
     "สมช",
     "ferro 7650",
-    "er fe",
     "a",
     "y",
     "~",
-    "f0",
 ]
 STATES = [{}, {"is_active": False}, {"is_superuser": True}, {"is_active": False, "is_superuser": True}]
 AGES = [("relevance", "desc"), ("created_at", "asc")]
