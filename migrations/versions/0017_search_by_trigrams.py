@@ -27,9 +27,12 @@ STATUSES = {"superusers": "is_superuser", "inactive": "NOT is_active"}
 STATUS = "(is_active::integer * 2 + is_superuser::integer)"
 DAY_STATUS = f"((((created_at AT TIME ZONE 'UTC')::date - '2000-01-01'::date) * 4) + {STATUS})"
 PREVIOUS = ["ix_users_by_{0}", "ix_users_superusers_by_{0}", "ix_users_inactive_by_{0}"]
-# Rows that one statement rewrites, and after how many of the table's the room that their old versions took is used again.
+# Rows that one statement rewrites; and after which part of the table the space of their old versions is made free.
 ROWS_PER_STEP = 5_000
-VACUUM_AFTER = 1_000_000
+VACUUM_AFTER = 0.125
+# Indexes that the rewritten rows have made half as large again.
+GROWN = ["pk_users", "ix_users_is_active", "ix_users_is_superuser", "ix_users_created_at", "ix_users_never_logged_in"]
+GROWN += ["ix_users_with_password", "ix_users_without_password"]
 # Requests wait behind a statement that waits for the table, so it waits for a second and then lets them pass.
 WAIT = "1s"
 
@@ -40,6 +43,10 @@ def upgrade() -> None:
     _execute(Path(__file__).with_name("0017_user_search_fold.sql").read_text("utf-8").replace("{schema}", schema))
     with op.get_context().autocommit_block():
         op.execute("SET maintenance_work_mem = '256MB'")
+        # The rows first: each is written anew, with an entry in every index that is there.
+        for name in ["ix_users_search", *(name.format(column) for name in PREVIOUS for column in ("email", "username"))]:
+            op.drop_index(name, "users", if_exists=True, postgresql_concurrently=True)
+        _rewrite("concat_ws(chr(31), user_search_fold(username), user_search_fold(email), user_search_fold(full_name))")
         for column in ("email", "username"):
             included = [column, "id", "is_active", "is_superuser"]
             _create(f"uq_users_{column}_new", _name_key(column), unique=True, postgresql_include=included)
@@ -47,9 +54,6 @@ def upgrade() -> None:
                 where = sa.text(condition)
                 _create(f"ix_users_{status}_{column}", _name_key(column), postgresql_where=where, postgresql_include=included)
         _take_over([f"uq_users_{column}" for column in ("email", "username")])
-        for name in [name.format(column) for name in PREVIOUS for column in ("email", "username")] + ["ix_users_search"]:
-            op.drop_index(name, "users", if_exists=True, postgresql_concurrently=True)
-        _rewrite("concat_ws(chr(31), user_search_fold(username), user_search_fold(email), user_search_fold(full_name))")
         trigrams = op.get_bind().scalar(sa.text(_TRIGRAMS))
         keys = [f"search_text {trigrams}.gin_trgm_ops", "string_to_array(search_text, NULL)"]
         _create("ix_users_search", *keys, f"(ARRAY[{DAY_STATUS}])", f"(ARRAY[{STATUS}])", postgresql_using="gin")
@@ -136,7 +140,8 @@ def _rewrite(text: str) -> None:
     """Let the trigger write ``search_text`` anew in each row where it is not yet this expression's value."""
     bind = op.get_bind()
     step = sa.text(f"SELECT max(id) FROM (SELECT id FROM users WHERE id > :after ORDER BY id LIMIT {ROWS_PER_STEP}) AS step")
-    after, rewritten = -(2**63), 0
+    after, rewritten, freed = -(2**63), 0, 0
+    vacuum_after = VACUUM_AFTER * bind.scalar(sa.text("SELECT count(*) FROM users"))
     while (upto := bind.scalar(step, {"after": after})) is not None:
         try:
             rewritten += _execute(
@@ -148,10 +153,13 @@ def _rewrite(text: str) -> None:
                 raise
             continue
         after = upto
-        if rewritten >= VACUUM_AFTER:
+        if rewritten > freed + vacuum_after:
             op.execute("VACUUM users")
-            rewritten = 0
-    op.execute("VACUUM ANALYZE users")
+            freed = rewritten
+    if rewritten:
+        op.execute("VACUUM ANALYZE users")
+        for name in GROWN:
+            op.execute(f"REINDEX INDEX CONCURRENTLY {name}")
 
 
 # What 0013 made; a migration imports no other.
