@@ -193,7 +193,7 @@ def test_a_deed_on_a_users_page_leads_back_to_the_list_as_it_was_searched(either
     either.get_by_role("link", name=FOUND, exact=True).click()
     either.get_by_role("link", name="Deactivate").click()
     either.get_by_role("button", name="Deactivate tove-77").click()
-    expect(either.get_by_role("status").first).to_contain_text("tove-77 is deactivated.")
+    expect(either.locator(".toasts")).to_contain_text("tove-77 is deactivated.")
     either.get_by_role("navigation", name="Breadcrumb").get_by_role("link", name="Users").click()
     expect(range_of(either)).to_have_text("1–1 of 1")
     expect(search_box(either)).to_have_value("tove")
@@ -299,7 +299,7 @@ def test_rows_are_forty_pixels_and_as_wide_as_the_window(page: Page, site: Site)
     visible = page.locator("tbody tr").evaluate_all(
         "(rows) => rows.filter((row) => row.getBoundingClientRect().bottom <= innerHeight)"
     )
-    assert len(visible) >= 12
+    assert len(visible) >= 11
 
 
 def test_the_heads_of_columns_stay_in_sight(page: Page) -> None:
@@ -330,7 +330,7 @@ def test_a_telephone_has_cards(either: Page, site: Site) -> None:
     for part in (".name", ".mail", ".status", ".time", "summary"):
         card.locator(part).first.scroll_into_view_if_needed()
         expect(card.locator(part).first).to_be_in_viewport(ratio=1)
-    expect(card.locator(".time")).to_contain_text("Created ")
+    expect(card.locator(".time.created")).to_contain_text("Created ")
     card.locator("summary").click()
     expect(card.get_by_role("link", name=re.compile("^Set a password for "))).to_be_in_viewport(ratio=1)
 

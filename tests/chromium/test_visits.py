@@ -128,7 +128,7 @@ def test_a_superuser_sets_a_password_and_its_owner_logs_in(either: Page, site: S
     either.get_by_label("New password", exact=True).fill(PASSWORD)
     either.get_by_label("The same password again").fill(PASSWORD)
     either.get_by_role("button", name="Set the password").click()
-    expect(either.get_by_role("status").first).to_have_text("ann has a new password, and is logged out everywhere.")
+    expect(either.locator(".toasts")).to_have_text("ann has a new password, and is logged out everywhere.")
     visitor.goto("/login")
     log_in(visitor, "ann")
     expect(visitor).to_have_title("Your profile · Rollcall")
