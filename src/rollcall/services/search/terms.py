@@ -26,7 +26,9 @@ _ADDRESS: Final = re.compile(r"[^<>]*<\s*([^<>\s]+@[^<>\s]+)\s*>[\s,;]*")
 _REFUSED: Final = re.compile("[\0-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 _BETWEEN_WORDS: Final = re.compile(r"[\s,]+")
 _WILDCARD: Final = re.compile(r"[\\%_]")
-_TRIGRAM: Final = re.compile(r"[^\W_]{3}")
+# What pg_trgm finds in a word: three letters or digits in a row, one after any other sign, or two before one. It pads the
+# beginning of a stored word with two blanks and its end with one.
+_TRIGRAM: Final = re.compile(r"[^\W_]{3}|[\W_][^\W_]|[^\W_]{2}[\W_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Wanted:
 
     @property
     def indexed(self) -> list[str]:
-        """The words for which the index has a trigram: three letters or digits in a row."""
+        """The words for which the index has a trigram."""
         return [word for word in self.words if _TRIGRAM.search(word)]
 
 

@@ -28,7 +28,8 @@ _SHARE: Final = 2.0
 
 _INDEXES: Final = text("""
     SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
-    WHERE indrelid = 'users'::regclass AND NOT indisprimary ORDER BY indexrelid
+    WHERE indrelid = 'users'::regclass AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+    ORDER BY indexrelid
 """)
 
 
