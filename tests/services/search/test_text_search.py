@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import product
 from random import Random
 
@@ -9,9 +10,10 @@ import pytest
 from sqlalchemy import select, text
 
 import databases
+from facts import NOON
 from rollcall.infra.database import db
 from rollcall.models import User
-from rollcall.services.search import list_order, text_search, user_search
+from rollcall.services.search import filters, list_order, text_search, user_search
 from rollcall.services.search.filters import UserFilter
 from rollcall.services.search.list_order import Position
 from rollcall.services.search.text_search import Total
@@ -135,6 +137,33 @@ def test_search_goes_on_beside_a_user_who_does_not_match(session, narrow, term, 
         after = [other[1] for other in expected if (other < place if sort_order == "desc" else other > place)]
         assert ids(user_search.page_at(session, chosen, Position(*place), 9)) == after[:9]
         assert ids(user_search.page_at(session, chosen, Position(*place, backwards=True), 9)) == before[-9:]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"email": "GAT@even.example"},
+        {"created_after": NOON - timedelta(days=400)},
+        {"created_before": NOON - timedelta(days=400), "is_active": True},
+        {"last_login_after": NOON - timedelta(days=1)},
+        {"last_login_before": NOON, "is_superuser": False},
+        {"never_logged_in": False},
+        {"never_logged_in": True, "has_password": False},
+    ],
+)
+def test_every_filter_narrows_a_search_in_each_of_its_steps(session, narrow, given):
+    noted = "INSERT INTO user_logins SELECT id, :noon FROM users WHERE id % 3 = 0 AND created_at < :noon"
+    session.execute(text(noted), {"noon": NOON - timedelta(hours=1)})
+    chosen = UserFilter(search="example", **given)
+    conditions = [*filters.with_values(given), User.search_text.contains("example")]
+    newest = select(User.id).where(*conditions).order_by(User.created_at.desc(), User.id.desc())
+    expected = session.scalars(newest).all()
+    assert expected
+    first = user_search.numbered_page(session, chosen, 1, 30)
+    assert ids(first) == expected[:30]
+    if first.after:
+        assert ids(user_search.page_at(session, chosen, first.after, 30)) == expected[30:60]
+    session.rollback()
 
 
 def test_whom_the_term_names_exactly_comes_first_by_relevance(session):
