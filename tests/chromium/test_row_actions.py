@@ -130,6 +130,7 @@ def test_a_question_cannot_be_left_while_its_action_runs(page: Page, site: Site,
     choose(page, "Activate", "zed1")
     expect(is_active(page, "zed1")).to_be_visible()
     choose(page, "Deactivate", "zed1")
+    expect(question(page)).to_be_visible()
     page.keyboard.press("Escape")  # the next question can be left again
     expect(question(page)).to_be_hidden()
 
