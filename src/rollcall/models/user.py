@@ -156,6 +156,7 @@ def day_status(day: date, *, is_active: bool, is_superuser: bool) -> int:
 
 
 _users = cast(Table, User.__table__)
+_LAST_LOGIN = "(SELECT last_login_at FROM user_logins WHERE user_id = {0}.id)"
 
 
 def record_sql(table: str) -> str:
@@ -166,7 +167,6 @@ def record_sql(table: str) -> str:
     return ", ".join(_LAST_LOGIN.format(table) if name == "last_login_at" else f"{table}.{name}" for name in UserRecord._fields)
 
 
-_LAST_LOGIN = "(SELECT last_login_at FROM user_logins WHERE user_id = {0}.id)"
 _last_login: ColumnElement[Any] = literal_column(_LAST_LOGIN.format("users"), DateTime(timezone=True)).label("last_login_at")
 RECORD = tuple(_last_login if name == "last_login_at" else _users.c[name] for name in UserRecord._fields)
 """The columns of a :class:`UserRecord`."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Boolean, ColumnElement, DateTime, Text, and_, bindparam, collate, exists, func, literal
+from sqlalchemy import Boolean, ColumnElement, DateTime, Text, bindparam, collate, exists, func, literal
 from sqlalchemy.types import TypeEngine
 
 from rollcall.errors import FieldError
@@ -133,10 +133,6 @@ def _conditions(names: Collection[str], parameter: Callable[[str, TypeEngine[Any
         if "last_login_before" in names:
             found.append(User.created_at < parameter("last_login_before", _MOMENT))
     return found
-
-
-CONDITIONS: Final[Mapping[str, ColumnElement[bool]]] = {name: and_(*with_names([name])) for name in NAMES}
-"""The condition of each filter alone, with a parameter of its name."""
 
 
 def exact_name(value: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, literal, tuple_
+from sqlalchemy import ColumnElement, tuple_
 
 from rollcall.models import User, user_logins
 from rollcall.models.user import EMAIL_KEY, USERNAME_KEY
@@ -58,12 +58,8 @@ class Order:
         columns = (self.key if key is None else key, User.__table__.c.id if user_id is None else user_id)
         return tuple(column.desc() if self.descending else column.asc() for column in columns[: 1 + self.tied])
 
-    def beyond(self, position: Position) -> ColumnElement[bool]:
-        """Select the rows after a position in this order, by a row comparison that an index on the key can serve."""
-        return self.beyond_row(literal(position.key), literal(position.id))
-
     def beyond_row(self, key: ColumnElement[Any], user_id: ColumnElement[int]) -> ColumnElement[bool]:
-        """Select the rows after the row with this sort key and id."""
+        """Select the rows after this sort key and id, by a row comparison that an index on the key can serve."""
         here, there = tuple_(self.key, User.__table__.c.id), tuple_(key, user_id)
         return here < there if self.descending else here > there
 

@@ -34,7 +34,7 @@ from sqlalchemy.sql.visitors import replacement_traverse
 from rollcall.infra.reading import Statement
 from rollcall.models import RECORD, User
 from rollcall.models.user import CHARACTERS, DAY_STATUSES, STATUSES
-from rollcall.services.search.filters import CONDITIONS
+from rollcall.services.search import filters
 from rollcall.services.search.list_order import Order
 
 INDEXED_WORDS: Final = 3
@@ -53,7 +53,7 @@ class Shape:
     """What the text of a statement depends on.
 
     :ivar order: in which the matches are found.
-    :ivar filters: names of ``CONDITIONS``; those of a status with its value.
+    :ivar filters: names of filters; those of a status with its value.
     :ivar words: how many words the term has, at most ``INDEXED_WORDS``.
     :ivar placed: only rows after a position, the parameters ``key`` and ``id``, are found.
     """
@@ -66,9 +66,9 @@ class Shape:
     @property
     def listed(self) -> ColumnElement[bool]:
         """The rows of the list. The text has the value of a status, so that PostgreSQL can use an index of that status alone."""
-        conditions = [
-            CONDITIONS[name] if value is None else (getattr(User, name) if value else ~getattr(User, name))
-            for name, value in self.filters
+        conditions = filters.with_names([name for name, value in self.filters if value is None])
+        conditions += [
+            getattr(User, name) if value else ~getattr(User, name) for name, value in self.filters if value is not None
         ]
         if self.placed:
             key_type = DateTime(timezone=True) if self.order.tied else Text()

@@ -14,7 +14,6 @@ The same matches are counted, up to ``COUNT_AT_MOST``. docs/design/search.md has
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -28,7 +27,9 @@ from rollcall.infra.reading import Statement
 from rollcall.models import User, UserRecord
 from rollcall.models.user import day_status, status
 from rollcall.services.search import list_order, statements, terms
-from rollcall.services.search.list_order import Position, SortBy, SortOrder
+from rollcall.services.search.filters import UserFilter
+from rollcall.services.search.list_order import Position
+from rollcall.services.search.list_rows import Rows
 from rollcall.services.search.statements import INDEXED_WORDS, Shape
 from rollcall.services.search.terms import Wanted, wanted
 from rollcall.services.statistics import tally
@@ -47,7 +48,6 @@ GROWTH: Final = 8
 """How much larger the next part is where one has held too few."""
 
 _Place = tuple[Any, int]  # sort key, id
-_Rows = list[tuple[UserRecord, Any]]
 # The sort keys of exact matches in the order of relevance: after everybody's sign-up.
 _EXACT: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -60,16 +60,6 @@ class Total:
     exact: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A search: a term that ``terms.term`` has accepted, filters by name, and the order."""
-
-    term: str
-    given: Mapping[str, Any]
-    sort_by: SortBy
-    sort_order: SortOrder
-
-
 def found(session: Session, term: str) -> ColumnElement[bool]:
     """Return the condition that a user is found by a term, for statements about all who are."""
     asked = wanted(session, term)
@@ -78,9 +68,10 @@ def found(session: Session, term: str) -> ColumnElement[bool]:
     return or_(matching, exactly) if asked.words else exactly
 
 
-def page(session: Session, query: Query, position: Position | None, offset: int, size: int) -> tuple[_Rows, Total]:
+def page(session: Session, query: UserFilter, position: Position | None, offset: int, size: int) -> tuple[Rows, Total]:
     """Return users that match, in order, up to one more than ``size``; and how many match in all.
 
+    :param query: a filter with a search.
     :param position: where to go on; ``None``: from the start, ``offset`` rows into it.
     :return: the users, each with its sort key (in reverse order where the position is backwards).
     """
@@ -98,12 +89,12 @@ def page(session: Session, query: Query, position: Position | None, offset: int,
 class _Search:
     """One search: the term, and the parameters that all of its statements have."""
 
-    def __init__(self, session: Session, query: Query) -> None:
+    def __init__(self, session: Session, query: UserFilter) -> None:
         self.session, self.query = session, query
-        self.wanted: Wanted = wanted(session, query.term)
+        self.wanted: Wanted = wanted(session, query.search or "")
         indexed = self.wanted.indexed[:INDEXED_WORDS]
         self.words = len(indexed)
-        self.states = {name: bool(query.given[name]) for name in ("is_active", "is_superuser") if name in query.given}
+        self.states = query.states
         self.parameters = {name: value for name, value in query.given.items() if name not in self.states}
         self.parameters |= {f"word_{number}": terms.pattern(word) for number, word in enumerate(indexed)}
         self.parameters["more_words"] = [terms.pattern(word) for word in self.wanted.words if word not in indexed]
@@ -111,13 +102,13 @@ class _Search:
     def first(self, position: Position | None, needed: int) -> list[_Place]:
         """Return the first matches after a position in order, at most as many as are needed."""
         backwards = position is not None and position.backwards
-        order = list_order.of(self.query.sort_by, self.query.sort_order, backwards=backwards)
+        order = list_order.of(self.query.sorted_by, self.query.sort_order, backwards=backwards)
         filters = tuple((name, self.states.get(name)) for name in self.query.given)
         shape = Shape(order, filters, self.words, placed=position is not None)
         exact = self._exact(shape, position)
         found = self._matches(shape, position, needed + len(self.wanted.exact_ids)) if self.wanted.words else []
         places = {user_id: key for key, user_id in found}
-        if self.query.sort_by == "relevance":
+        if self.query.sorted_by == "relevance":
             for user_id in self.wanted.exact_ids:  # they have a place of their own
                 places.pop(user_id, None)
         places |= {user_id: key for key, user_id in exact}
@@ -127,7 +118,7 @@ class _Search:
         """Return the users whom the term names exactly, after the position; by relevance before all others."""
         if not self.wanted.exact_ids:
             return []
-        by_relevance = self.query.sort_by == "relevance"
+        by_relevance = self.query.sorted_by == "relevance"
         shape = replace(shape, words=0, placed=shape.placed and not by_relevance)
         places = self._rows(statements.places_of(shape), position if shape.placed else None, ids=list(self.wanted.exact_ids))
         if not by_relevance:

@@ -67,14 +67,14 @@ def numbered_page(session: Session, user_filter: UserFilter, page: int, size: in
     """The ``page``-th page (from 1) of ``size`` users; empty past the end. The caller commits, since the tally may fold."""
     offset = (page - 1) * size
     if _by_text(user_filter):
-        rows, total = text_search.page(session, _query(user_filter), None, offset, size)
+        rows, total = text_search.page(session, user_filter, None, offset, size)
         return _page(rows[:size], total, has_before=offset > 0, has_after=len(rows) > size)
     chosen = _chosen(session, user_filter)
     by_day = user_filter.sorted_by == "created_at" and _TALLIED.issuperset(chosen.names) and not chosen.found
     if by_day and offset > _SKIPPED_AT_MOST and user_filter.given == user_filter.states:
         rows, total = _far_page(session, chosen, user_filter, offset, size)
         return _page(rows, total, has_before=True, has_after=offset + len(rows) < total.count)
-    total = _total(session, chosen)
+    total = _total(session, chosen, user_filter.states)
     wanted = min(size, total.count - offset) if total.exact else size
     if wanted <= 0:
         return UserPage([], None, None, total)
@@ -92,10 +92,10 @@ def numbered_page(session: Session, user_filter: UserFilter, page: int, size: in
 def page_at(session: Session, user_filter: UserFilter, position: Position, size: int) -> UserPage:
     """``size`` users next to a position. The caller commits, since the tally may fold."""
     if _by_text(user_filter):
-        rows, total = text_search.page(session, _query(user_filter), position, 0, size)
+        rows, total = text_search.page(session, user_filter, position, 0, size)
     else:
         chosen = _chosen(session, user_filter)
-        total = _total(session, chosen)
+        total = _total(session, chosen, user_filter.states)
         if user_filter.sorted_by == "last_login_at":
             descending = (user_filter.sort_order == "desc") != position.backwards
             rows = login_list.rows(session, chosen, position, descending=descending, skip=0, size=size + 1)
@@ -118,28 +118,19 @@ def _by_text(user_filter: UserFilter) -> bool:
     return user_filter.search is not None and user_filter.sorted_by != "last_login_at"
 
 
-def _query(user_filter: UserFilter) -> text_search.Query:
-    return text_search.Query(user_filter.search or "", user_filter.given, user_filter.sorted_by, user_filter.sort_order)
-
-
 def _chosen(session: Session, user_filter: UserFilter) -> Chosen:
     found = () if user_filter.search is None else (text_search.found(session, user_filter.search),)
     return Chosen(user_filter.given, found)
 
 
-def _total(session: Session, chosen: Chosen) -> Total:
+def _total(session: Session, chosen: Chosen, states: dict[str, bool]) -> Total:
     """How many users the list has: by the tally where it knows, else counted up to a bound."""
     if not _TALLIED.issuperset(chosen.names) or chosen.found:
         count = list_rows.count(session, chosen, COUNT_AT_MOST + 1)
         return Total(min(count, COUNT_AT_MOST), count <= COUNT_AT_MOST)
-    states = _states(chosen)
     if len(states) == len(chosen.names):
         return Total(tally.count(session, **states), exact=True)
     return Total(sign_up_range.count(session, _range(chosen), states), exact=True)
-
-
-def _states(chosen: Chosen) -> dict[str, bool]:
-    return {name: value for name, value in chosen.given.items() if name in ("is_active", "is_superuser")}
 
 
 def _range(chosen: Chosen) -> sign_up_range.Range:
@@ -173,7 +164,7 @@ def _by_day(session: Session, chosen: Chosen, user_filter: UserFilter, offset: i
     if offset <= _SKIPPED_AT_MOST:
         return _part(session, chosen, user_filter, skip=offset, size=size)
     order = list_order.of(user_filter.sorted_by, user_filter.sort_order)
-    place = sign_up_range.locate(session, _range(chosen), offset, descending=order.descending, states=_states(chosen))
+    place = sign_up_range.locate(session, _range(chosen), offset, descending=order.descending, states=user_filter.states)
     return list_rows.rows(session, chosen, order, Start.MOMENT, size=size, moment=place[0], skip=place[1])
 
 
