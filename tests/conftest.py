@@ -22,7 +22,7 @@ from databases import FORGET_EVENTS
 from facts import NOON, PASSWORD_HASH
 from rollcall.app import create_app
 from rollcall.infra import breaker, throttled_log
-from rollcall.models import User, UserRecord, UserSession
+from rollcall.models import User, UserSession
 from rollcall.services.identity import accounts
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.statistics import tally
@@ -177,7 +177,7 @@ def acting(engine: Engine, clock: Clock, sign_in: Callable[[User], dict[str, str
         newest = select(UserSession.id).where(UserSession.user_id == user.id).order_by(UserSession.id.desc()).limit(1)
         with Session(engine) as session:
             session_id = session.scalars(newest).one()
-        return Identity(UserRecord(*(getattr(user, name) for name in UserRecord._fields)), session_id)
+        return Identity(accounts.Caller(user.id, user.username, user.is_superuser), session_id)
 
     return make
 

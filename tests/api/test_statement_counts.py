@@ -29,7 +29,7 @@ ENDPOINTS = [
     ("PATCH", "/api/v1/users/{root}", {"password": PASSWORD[::-1], "current_password": PASSWORD}, 7),  # the row once before
     ("PATCH", "/api/v1/users/{ann}", {"is_active": False}, 5),  # and the sessions
     ("DELETE", "/api/v1/users/{ann}", None, 4),
-    ("GET", "/api/v1/auth/me", None, 1),
+    ("GET", "/api/v1/auth/me", None, 2),
     ("POST", "/api/v1/auth/logout", None, 4),
     ("POST", "/api/v1/auth/register", BOB, 2),
     ("POST", "/api/v1/auth/login", LOGIN, 4),  # hash; session; event; sweep. With limits: test_attempts

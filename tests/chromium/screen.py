@@ -22,7 +22,7 @@ from databases import FORGET_EVENTS
 from facts import PASSWORD_HASH
 from rollcall.infra import runtime
 from rollcall.infra.runtime import utc_now
-from rollcall.models import User, UserRecord, UserSession
+from rollcall.models import User, UserSession
 from rollcall.services.identity import accounts
 from rollcall.services.transfer import seeds
 from rollcall.services.users import first_superuser
@@ -108,7 +108,7 @@ class Site:
         newest = select(UserSession.id).where(UserSession.user_id == user.id).order_by(UserSession.id.desc()).limit(1)
         with Session(self.engine) as session:
             session_id = session.scalars(newest).one()
-        return accounts.Identity(UserRecord(*(getattr(user, name) for name in UserRecord._fields)), session_id)
+        return accounts.Identity(accounts.Caller(user.id, user.username, user.is_superuser), session_id)
 
     def add_session(self, user: User, user_agent: str | None = None, address: str | None = None) -> str:
         """Add a session of a user, and tell its token."""

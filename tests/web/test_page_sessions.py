@@ -157,4 +157,4 @@ def test_of_very_many_sessions_the_newest_are_listed(
     assert len(rows(page)) == 50
     assert "This one" in rows(page)[0].text
     assert "And 11 older ones." in page.text
-    assert len(statements) == 3, statements  # who asks; the sessions; what changed lately
+    assert len(statements) == 4, statements  # who asks; the user; the sessions; what changed lately

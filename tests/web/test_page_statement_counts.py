@@ -28,7 +28,7 @@ PAGES = [
     ("/dashboard/users/import/template.csv", 1),
     ("/dashboard/users/new", 1),
     ("/dashboard/system", 2),
-    ("/profile", 3),
+    ("/profile", 4),
     ("/profile/password", 1),
 ]
 

@@ -12,6 +12,7 @@ from rollcall.api.schemas.users import RegistrationSchema, UserSchema
 from rollcall.api.versions import ETAG, versioned
 from rollcall.errors import RegistrationClosed
 from rollcall.infra import rate_limit, runtime
+from rollcall.infra.database import session
 from rollcall.models import UserRecord
 from rollcall.services.identity import accounts, rights
 from rollcall.services.users import directory
@@ -73,4 +74,4 @@ def log_out(query: dict[str, bool]) -> None:
 @blueprint.errors(429)
 def me() -> Any:
     """The caller"""
-    return versioned(access.identity().user)
+    return versioned(directory.read_user(session(), access.identity().user.id))

@@ -61,6 +61,8 @@ def accept_large() -> None:
 
 def _refuse_announced() -> None:
     """Refuse a body by its `Content-Length`, also on routes that do not read it."""
+    if "CONTENT_LENGTH" not in request.environ:
+        return
     length = request.content_length
     if request.endpoint and length and length > (request.max_content_length or 0) and not takes_large():
         raise RequestEntityTooLarge

@@ -6,15 +6,14 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from flask import Flask, Request, g, request
+from flask import Flask, Request, Response, g, request
 from flask import session as cookie
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 
 from rollcall.errors import AccessDenied, InvalidToken
 from rollcall.infra import database, runtime
-from rollcall.models import UserRecord
 from rollcall.services.identity import accounts
-from rollcall.services.identity.accounts import Identity
+from rollcall.services.identity.accounts import Caller, Identity
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -41,6 +40,11 @@ class CookieSessions(SecureCookieSessionInterface):
         if self.get_cookie_name(app) not in request.cookies:
             return self.session_class()
         return super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        # Nothing to store, nothing to delete, and nothing in the answer depends on the cookie.
+        if session or session.accessed or session.modified:
+            super().save_session(app, session, response)
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return request.is_secure
@@ -77,8 +81,8 @@ def identity() -> Identity:
     return known
 
 
-def known_user() -> UserRecord | None:
-    """The user of this request, if it was found out."""
+def known_user() -> Caller | None:
+    """Return who makes this request, if it was found out."""
     return g.identity.user if "identity" in g else None
 
 

@@ -15,6 +15,7 @@ from rollcall.api.schemas.users import RegistrationSchema, UserChangeSchema
 from rollcall.errors import Conflict, InactiveAccount, InvalidCredentials, SetUpAlready, ValidationFailed, VersionChanged
 from rollcall.infra import rate_limit, runtime
 from rollcall.infra.database import session
+from rollcall.models import UserRecord
 from rollcall.services.events import trail
 from rollcall.services.identity import accounts, attempts, rights
 from rollcall.services.users import directory, first_superuser
@@ -107,7 +108,8 @@ def log_out() -> Response:
 @access.signed_in
 def profile() -> Response:
     """Show the user's own details and sessions."""
-    return Form(edits.shown(access.identity().user, edits.DETAILS)).page("profile.html", **_profile_context())
+    me = directory.read_user(session(), access.identity().user.id)
+    return _profile_page(Form(edits.shown(me, edits.DETAILS)), me)
 
 
 @blueprint.post("/profile")
@@ -121,11 +123,10 @@ def change_profile() -> Response:
         with sign_in.own_password(changes, me.user.id, me.user.id), transaction() as work:
             directory.change_user(work, me.user.id, changes, me, runtime.now(), versions=edits.versions())
     except VersionChanged as error:
-        person = directory.get_user(session(), access.identity().user.id)
-        clashes = edits.merge(form, error, person, edits.DETAILS)
-        return form.page("profile.html", clashes=clashes, **_profile_context())
+        person = directory.read_user(session(), me.user.id)
+        return _profile_page(form, person, clashes=edits.merge(form, error, person, edits.DETAILS))
     except (ValidationFailed, Conflict) as error:
-        return form.refuse(error).page("profile.html", **_profile_context())
+        return _profile_page(form.refuse(error), directory.read_user(session(), me.user.id))
     flash("Your profile is saved." + (" You are logged out everywhere else." if "email" in changes else ""))
     return redirect(url_for(".profile"))
 
@@ -165,10 +166,6 @@ def end_other_sessions() -> Response:
     return redirect(url_for(".profile"))
 
 
-def _profile_context() -> dict[str, Any]:
-    me = access.identity()
-    return {
-        "person": me.user,
-        "changes": trail.recent(session(), me.user.id),
-        **sessions.listed(me.user.id),
-    }
+def _profile_page(form: Form, me: UserRecord, **context: Any) -> Response:
+    changes = trail.recent(session(), me.id)
+    return form.page("profile.html", person=me, changes=changes, **sessions.listed(me.id), **context)

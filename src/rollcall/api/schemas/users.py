@@ -70,7 +70,10 @@ class UserSchema(Schema):
 
 
 def represented(user: User | UserRecord) -> dict[str, Any]:
-    """What ``UserSchema`` makes of a user, in a tenth of the time."""
+    """Return what ``UserSchema`` makes of a user, in a tenth of the time."""
+    created_at = user.created_at.isoformat()
+    # Most users have never been changed, and to write two times for each takes a tenth of a list's time.
+    updated_at = created_at if user.updated_at == user.created_at else user.updated_at.isoformat()
     return {
         "id": user.id,
         "email": user.email,
@@ -78,8 +81,8 @@ def represented(user: User | UserRecord) -> dict[str, Any]:
         "full_name": user.full_name,
         "is_active": user.is_active,
         "is_superuser": user.is_superuser,
-        "created_at": user.created_at.isoformat(),
-        "updated_at": user.updated_at.isoformat(),
+        "created_at": created_at,
+        "updated_at": updated_at,
         "last_login_at": user.last_login_at.isoformat() if user.last_login_at else None,
     }
 

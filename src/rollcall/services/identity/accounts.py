@@ -7,14 +7,14 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, select, text, update
 from sqlalchemy.orm import Session
 
 from rollcall.errors import InactiveAccount, InvalidCredentials, InvalidToken, SessionNotFound
 from rollcall.infra import reading
-from rollcall.models import RECORD, User, UserRecord, UserSession
+from rollcall.models import User, UserSession
 from rollcall.models.user import EMAIL_KEY, USERNAME_KEY, name_key
 from rollcall.services import normalization
 from rollcall.services.events.kinds import Kind
@@ -31,11 +31,19 @@ _SWEEP_AT_MOST = 100
 NAME_MAX = 4 * 254
 
 
+class Caller(NamedTuple):
+    """Who makes a request: what every request has to know, and no more, since it is looked up for each."""
+
+    id: int
+    username: str
+    is_superuser: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who makes a request, and in which session; as it was when the request began."""
+    """The caller and the caller's session, as they were when the request began."""
 
-    user: UserRecord
+    user: Caller
     session_id: int
 
 
@@ -119,7 +127,7 @@ def open_session(
 
 # The first query of every request.
 _IDENTIFY = reading.Statement(
-    select(*RECORD, UserSession.id)
+    select(*(getattr(User, name) for name in Caller._fields), UserSession.id)
     .join(UserSession, UserSession.user_id == User.id)
     .where(UserSession.token_hash == bindparam("digest"), UserSession.expires_at > bindparam("now"), User.is_active),
     prepared=True,
@@ -135,7 +143,7 @@ def identify(session: Session, token: str, now: datetime) -> Identity:
     if not found:
         raise InvalidToken
     *user, session_id = found[0]
-    return Identity(UserRecord(*user), session_id)
+    return Identity(Caller(*user), session_id)
 
 
 def log_out(session: Session, identity: Identity, now: datetime, *, everywhere: bool = False) -> None:

@@ -19,7 +19,7 @@ from rollcall.errors import AccessDenied, InvalidToken, UserNotFound
 from rollcall.infra import reading
 from rollcall.models import UserRecord
 from rollcall.models.user import record_sql
-from rollcall.services.identity.accounts import Identity
+from rollcall.services.identity.accounts import Caller, Identity
 
 # Any number that no other user of advisory locks in this database takes.
 _SUPERUSER_LOCK: Final = 7_205_759_403_792_794
@@ -44,18 +44,20 @@ _VALID: Final = """
     caller.id = :user_id AND sessions.id = :session_id AND sessions.user_id = caller.id
     AND caller.is_active AND sessions.expires_at > :now
 """
+_WIDTH: Final = len(Caller._fields)
+_FIELDS: Final = ", ".join(f"caller.{name}" for name in Caller._fields)
 _CALLER: Final = _locking(f"""
-    SELECT {record_sql("caller")} FROM users AS caller, sessions WHERE {_VALID}
+    SELECT {_FIELDS} FROM users AS caller, sessions WHERE {_VALID}
     FOR SHARE OF caller FOR KEY SHARE OF sessions
 """)  # noqa: S608  (column names of our own)
 _CALLER_AS_TARGET: Final = _locking(f"""
     {_SUPERUSERS.format(or_if="")}
-    SELECT {record_sql("caller")}, caller.password_hash FROM users AS caller, sessions WHERE {_HELD} AND {_VALID}
+    SELECT {_FIELDS}, {record_sql("caller")}, caller.password_hash FROM users AS caller, sessions WHERE {_HELD} AND {_VALID}
     FOR NO KEY UPDATE OF caller FOR KEY SHARE OF sessions
 """)  # noqa: S608
 _CALLER_AND_TARGET: Final = _locking(f"""
     {_SUPERUSERS.format(or_if=" OR EXISTS (SELECT FROM users WHERE id = :target AND is_superuser)")}
-    SELECT {record_sql("caller")}, {record_sql("target")}, target.password_hash
+    SELECT {_FIELDS}, {record_sql("target")}, target.password_hash
     FROM users AS caller, sessions, users AS target WHERE {_HELD} AND {_VALID} AND target.id = :target
     FOR SHARE OF caller FOR KEY SHARE OF sessions FOR NO KEY UPDATE OF target
 """)  # noqa: S608
@@ -120,25 +122,23 @@ def lock_for_change(
     :raises UserNotFound: no user has this id.
     """
     locks = {"lock": _SUPERUSER_LOCK, "superusers": superusers}
-    width = len(UserRecord._fields)
     if by is None:
         found = reading.in_transaction(session, _TARGET, **locks, target=user_id)
         if not found:
             raise UserNotFound(user_id)
-        return None, Target(UserRecord(*found[0][:width]), found[0][width])
+        return None, _target(found[0])
     if by.user.id == user_id:
         found = reading.in_transaction(session, _CALLER_AS_TARGET, **_values(by, now), **locks)
         if not found:
             raise InvalidToken
-        caller = _identity(found[0], by)
-        return caller, Target(caller.user, found[0][width])
+        return _identity(found[0], by), _target(found[0][_WIDTH:])
     found = reading.in_transaction(session, _CALLER_AND_TARGET, **_values(by, now), **locks, target=user_id)
     if not found:  # one of the two is missing
         confirm(session, by, now, target=user_id)
         raise UserNotFound(user_id)
     caller = _identity(found[0], by)
     require_superuser(caller)
-    return caller, Target(UserRecord(*found[0][width : 2 * width]), found[0][2 * width])
+    return caller, _target(found[0][_WIDTH:])
 
 
 def lock_superusers(session: Session, *, target: int | None = None) -> None:
@@ -160,7 +160,12 @@ def _values(by: Identity, now: datetime) -> dict[str, Any]:
 
 
 def _identity(row: tuple[Any, ...], by: Identity) -> Identity:
-    return Identity(UserRecord(*row[: len(UserRecord._fields)]), by.session_id)
+    return Identity(Caller(*row[:_WIDTH]), by.session_id)
+
+
+def _target(row: tuple[Any, ...]) -> Target:
+    *record, password_hash = row
+    return Target(UserRecord(*record), password_hash)
 
 
 def require_superuser(caller: Identity) -> None:
