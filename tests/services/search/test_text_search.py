@@ -59,7 +59,7 @@ def session(people):
 @pytest.fixture
 def narrow(monkeypatch):
     """Bounds so narrow that a search among these few people needs every step."""
-    for bound, value in {"NEAR": 3, "SAMPLE": 200, "COMMON": 2, "MARGIN": 0.5, "FEW": 5, "COUNT_AT_MOST": 20}.items():
+    for bound, value in {"NEAR": 3, "COMMON": 2, "MARGIN": 0.5, "FEW": 5, "COUNT_AT_MOST": 20}.items():
         monkeypatch.setattr(text_search, bound, value)
 
 

@@ -103,11 +103,20 @@ def window(shape: Shape) -> Statement:
     return shape.statement(select(read.c.rows, listed.c.key, listed.c.id).select_from(matches))
 
 
+# Of 40 to 200 pages, with some 25 rows each: half a percent of the pages where that is between them.
+_SHARE: Final[ColumnElement[float]] = literal_column(
+    """(
+    SELECT least(1, least(200, greatest(40, pages / 200)) / greatest(pages, 1)::float)
+    FROM (SELECT pg_relation_size('users') / current_setting('block_size')::bigint AS pages) AS size)""",
+    Float,
+)
+
+
 @lru_cache(_KEPT)
 def sample(shape: Shape) -> Statement:
-    """Count in some pages of the table, parameter ``percent``: ``(rows, rows of the list, matches)``. Always the same pages."""
+    """Count in a part of the table: ``(share of its pages, rows of the list, matches)``. They are always the same pages."""
     users: Any = User.__table__
-    sampled = users.tablesample(func.system(bindparam("percent", type_=Float)), seed=literal_column("0"))
+    sampled = users.tablesample(func.system(100 * _SHARE), seed=literal_column("0"))
 
     def of_sample(element: Any, **_: Any) -> Any:
         return sampled.c[element.name] if isinstance(element, Column) and element.table is users else None
@@ -116,7 +125,7 @@ def sample(shape: Shape) -> Statement:
         replacement_traverse(condition, {}, of_sample)
         for condition in (shape.listed, shape.matching(User.__table__.c.search_text))
     )
-    counts: Any = (func.count(), func.count().filter(listed), func.count().filter(and_(listed, matching)))
+    counts: Any = (_SHARE, func.count().filter(listed), func.count().filter(and_(listed, matching)))
     return shape.statement(select(*counts).select_from(sampled))
 
 

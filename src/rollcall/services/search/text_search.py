@@ -2,8 +2,9 @@
 
 How a term is best looked for depends on how common it is, and that is measured, not estimated by the planner:
 
-1. *Near.* Read the first 2,000 rows of the list in its order, and filter. A very common term has filled the page by then.
-2. *Sample.* Count the matches in some 10,000 rows of the table.
+1. *Near.* Read the first 1,000 rows of the list in its order, and filter. A very common term has filled the page by then.
+   Where these rows hold a quarter of the matches that are needed, read as many as should hold all.
+2. *Sample.* Count the matches in some 1,000 to 5,000 rows of the table.
 3. *Common.* Search a part of the list that should hold two and a half times the matches that are needed. In the order of sign-up
    the tally knows which days that are, and the search index is searched for the term and these days together. In the order of
    names the list is read on. A part that held too few is followed by one eight times as large.
@@ -36,10 +37,11 @@ from rollcall.services.statistics import tally
 from rollcall.services.statistics.tally import Days
 
 COUNT_AT_MOST: Final = 200
-NEAR: Final = 2_000
-SAMPLE: Final = 10_000
-"""Rows of the sample. Fewer matches than ``COMMON`` in it tell too little."""
-COMMON: Final = 10
+NEAR: Final = 1_000
+NEARLY: Final = 4
+"""Where the first rows hold at least a fourth of the matches, so many rows are read that they should hold all."""
+COMMON: Final = 5
+"""Fewer matches in the sample tell too little."""
 MARGIN: Final = 2.5
 """How many times the needed matches a part of the list should hold, since they are not spread evenly."""
 FEW: Final = 3_000
@@ -132,14 +134,16 @@ class _Search:
 
     def _matches(self, shape: Shape, position: Position | None, needed: int) -> list[_Place]:
         """Return the first matches of the words: at least as many as are needed, or all of them; in any order."""
-        near, rows = self._window(shape, position, NEAR)
-        if len(near) >= needed or rows < NEAR:
+        rows = NEAR
+        near, read = self._window(shape, position, rows)
+        if len(near) < needed <= NEARLY * len(near):
+            rows = int(MARGIN * NEAR * needed / len(near))
+            near, read = self._window(shape, position, rows)
+        if len(near) >= needed or read < rows:
             return near
-        users = tally.count(self.session)
-        percent = min(100.0, 100 * SAMPLE / max(users, 1))
-        [(sampled, listed, hits)] = self._rows(statements.sample(replace(shape, placed=False)), None, percent=percent)
+        [(share, listed, hits)] = self._rows(statements.sample(replace(shape, placed=False)), None)
         if hits >= COMMON:
-            part, whole, matches = int(MARGIN * needed * listed / hits), users * listed // sampled, users * hits // sampled
+            part, whole, matches = int(MARGIN * needed * listed / hits), int(listed / share), int(hits / share)
             while len(near) < needed and matches > FEW and 2 * part < whole:
                 found = self._part(shape, position, needed, part, matches)
                 if found is None:
