@@ -77,13 +77,15 @@ def _may_be_wrong_password(error: RollcallError) -> bool:
     return isinstance(error, DatabaseUnavailable)
 
 
-def guess_at_link() -> None:
-    """Count a wrong set-up link, for each client network.
+def guess_at_link(kind: str) -> None:
+    """Count a link that does not work, for each client network.
+
+    :param kind: such as ``set-up link``; each has a counter of its own, beside the network's.
 
     :raises TooManyFailures: there were too many.
     """
     if runtime.settings().rate_limit_enabled:
-        _count(Account(None, "set-up link", client.device().network))
+        _count(Account(None, kind, client.device().network))
 
 
 def _count(account: Account) -> Attempt:

@@ -46,7 +46,7 @@ def set_up_form(token: str) -> Response:
 def set_up(token: str) -> Response:
     """Create the first superuser and log in as this user."""
     if not _is_set_up_link(token):
-        sign_in.guess_at_link()
+        sign_in.guess_at_link("set-up link")
         abort(404)
     form = Form.sent()
     try:

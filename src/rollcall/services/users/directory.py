@@ -29,7 +29,8 @@ from rollcall.models import RECORD, User, UserRecord
 from rollcall.models.user import VERSION_STEP
 from rollcall.services.events import recording
 from rollcall.services.events.kinds import Kind
-from rollcall.services.identity import accounts, attempts, passwords, rights
+from rollcall.services.events.origin import Person
+from rollcall.services.identity import accounts, attempts, one_time_links, passwords, rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.normalization import is_storable
 from rollcall.services.users import conflicts, guards
@@ -134,7 +135,8 @@ def change_user(
     """Change some fields of a user. The caller commits.
 
     A deactivation and a new password end the user's sessions, and so does a new e-mail address of one's own. The session that
-    made a change of one's own is kept. What is changed is recorded (``services/events``).
+    made a change of one's own is kept. A new password and a new e-mail address end the user's one-time links. What is changed
+    is recorded (``services/events``).
 
     :param changes: valid values by field name, and ``current_password`` where users change their own password or e-mail address.
     :param by: the caller; ``None``: the operator, at the command line.
@@ -174,9 +176,28 @@ def change_user(
     changed_user = _update(session, user, {**changed, "updated_at": max(now, user.updated_at + VERSION_STEP)})
     if "password_hash" in changed:
         attempts.forget(session, user_id)
+    if "password_hash" in changed or "email" in changed:
+        one_time_links.end(session, user_id)
     if "password_hash" in changed or changed.get("is_active") is False or (own and "email" in changed):
         accounts.end_sessions(session, user_id, keep=by.session_id if own and by and changed_user.is_active else None)
     return changed_user
+
+
+def replace_password(session: Session, user: UserRecord, hashed: str, now: datetime, *, by: Person | None) -> UserRecord:
+    """Set the password of a user whose row the transaction has locked, and end the user's sessions and links.
+
+    The caller commits.
+
+    :param hashed: the hash of the new password.
+    :param by: who set it; by default the actor of the session's origin.
+    """
+    recording.record_change(session, now, user, {"password": True}, by=by)
+    updated_at = max(now, user.updated_at + VERSION_STEP)
+    changed = _update(session, user, {"password_hash": hashed, "updated_at": updated_at})
+    attempts.forget(session, user.id)
+    one_time_links.end(session, user.id)
+    accounts.end_sessions(session, user.id)
+    return changed
 
 
 def delete_user(
