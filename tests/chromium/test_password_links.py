@@ -43,7 +43,11 @@ def test_a_link_is_opened_and_its_secret_is_sent_in_no_address(page: Page, visit
     link = made(page, site, newcomer)
     token = link.partition("#")[2]
     sent: list[Request] = []
-    visitor.on("request", lambda request: sent.append(request))
+
+    def note(request: Request) -> None:
+        sent.append(request)
+
+    visitor.on("request", note)
     visitor.goto(link)
     expect(visitor.get_by_text("For the account new")).to_be_visible()
     assert visitor.url == f"{site.url}/password"
