@@ -146,6 +146,14 @@ class InactiveAccount(AccessDenied):
     """The right password of a deactivated user."""
 
 
+class PasswordChangeDue(AccessDenied):
+    """The right password of a user of whom an administrator asks a new one."""
+
+    problems = (
+        FieldProblem("new_password", "password_change_required", "Choose a new password, and send it with the present one."),
+    )
+
+
 class RegistrationClosed(AccessDenied):
     """``ROLLCALL_REGISTRATION_ENABLED`` is false."""
 

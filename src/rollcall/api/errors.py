@@ -72,6 +72,7 @@ _REFUSALS: tuple[tuple[type[errors.RollcallError], int, str | Callable[[Any], st
     (errors.InvalidCredentials, 401, "The username or the password is wrong."),
     (errors.AuthenticationError, 401, "A valid access token is required."),
     (errors.InactiveAccount, 403, "This account is deactivated."),
+    (errors.PasswordChangeDue, 403, "Your password has to be changed before you can log in."),
     (errors.RegistrationClosed, 403, "Registration is closed."),
     (errors.SetUpAlready, 403, "Rollcall is already set up. Log in instead."),
     (errors.OwnPasswordLink, 403, "You cannot make a link for yourself. Change your own password with the current one."),

@@ -47,13 +47,15 @@ def create_superuser(username: str | None, email: str | None, password_stdin: bo
 @users.command("set-password")
 @click.argument("user")
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
-def set_password(user: str, password_stdin: bool) -> None:
+@click.option("--must-change", is_flag=True, help="Ask the user for another password at the next log-in.")
+def set_password(user: str, password_stdin: bool, must_change: bool) -> None:
     """Set the password of USER, given by username or e-mail address, and end the user's sessions."""
     with transaction() as session:
         found = directory.find_user(session, user)  # before the prompt: a mistyped name is said at once
     password = _new_password(password_stdin)
     with transaction() as session:
-        changed = directory.change_user(session, found.id, {"password": password}, None, runtime.now())
+        changes = {"password": password, "must_change_password": must_change}
+        changed = directory.change_user(session, found.id, changes, None, runtime.now())
         name, active = changed.username, changed.is_active
     click.echo(f"{name} has a new password and is logged out everywhere.")
     if not active:

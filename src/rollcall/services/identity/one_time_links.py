@@ -63,18 +63,28 @@ _MAKE: Final = text("""
 """)
 
 
-def make(session: Session, user_ids: Sequence[int], purpose: Purpose, now: datetime, email: str | None = None) -> dict[int, str]:
+def make(
+    session: Session,
+    user_ids: Sequence[int],
+    purpose: Purpose,
+    now: datetime,
+    *,
+    email: str | None = None,
+    lifetime: timedelta | None = None,
+) -> dict[int, str]:
     """Make a link for each of these users, which ends their previous ones. The caller commits.
 
     :param email: the address that the link confirms.
+    :param lifetime: by default that of the purpose.
     :return: the token of each user who exists, in the clear for the only time.
     """
     made: dict[int, str] = {}
     ids = sorted(user_ids)
+    expires_at = now + (lifetime or LIFETIME[purpose])
     for start in range(0, len(ids), _BATCH):
         tokens = {user_id: secrets.token_urlsafe(TOKEN_BYTES) for user_id in ids[start : start + _BATCH]}
         hashes = [digest(token) for token in tokens.values()]
-        values = {"purpose": str(purpose), "email": email, "now": now, "expires_at": now + LIFETIME[purpose]}
+        values = {"purpose": str(purpose), "email": email, "now": now, "expires_at": expires_at}
         found = session.execute(_MAKE, {"ids": list(tokens), "hashes": hashes, **values}).scalars()
         made |= {user_id: tokens[user_id] for user_id in found}
     _sweep(session, now)

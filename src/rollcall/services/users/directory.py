@@ -155,6 +155,7 @@ def change_user(
         guards.require_allowed(by, user_id, wanted)
     # Verifying and hashing take 25 ms each, so they come before any lock.
     proven = guards.check_passwords(session, user_id, wanted, current_password, own=own)
+    must_change = wanted.pop("must_change_password", False)
     if "password" in wanted:
         wanted["password_hash"] = passwords.hash_password(wanted.pop("password"))
     takes_rights = wanted.get("is_active") is False or wanted.get("is_superuser") is False
@@ -172,15 +173,27 @@ def change_user(
         return user
     if takes_rights:
         guards.keep_a_superuser(session, user)
-    recording.record_change(session, now, user, recording.described(stored, changed), by=by.user if by else None)
-    changed_user = _update(session, user, {**changed, "updated_at": max(now, user.updated_at + VERSION_STEP)})
+    told = recording.described(stored, changed)
     if "password_hash" in changed:
-        attempts.forget(session, user_id)
-    if "password_hash" in changed or "email" in changed:
-        one_time_links.end(session, user_id)
-    if "password_hash" in changed or changed.get("is_active") is False or (own and "email" in changed):
-        accounts.end_sessions(session, user_id, keep=by.session_id if own and by and changed_user.is_active else None)
+        changed["must_change_password"] = must_change
+        told |= {"must_change_password": True} if must_change else {}
+    recording.record_change(session, now, user, told, by=by.user if by else None)
+    changed_user = _update(session, user, {**changed, "updated_at": max(now, user.updated_at + VERSION_STEP)})
+    _end_what_depended(session, changed_user, changed, by if own else None)
     return changed_user
+
+
+def _end_what_depended(session: Session, user: UserRecord, changed: Mapping[str, Any], own: Identity | None) -> None:
+    """End the sessions, links and failures that a change of a user makes void.
+
+    :param own: the session that made a change of one's own, which is kept.
+    """
+    if "password_hash" in changed:
+        attempts.forget(session, user.id)
+    if "password_hash" in changed or "email" in changed:
+        one_time_links.end(session, user.id)
+    if "password_hash" in changed or changed.get("is_active") is False or (own and "email" in changed):
+        accounts.end_sessions(session, user.id, keep=own.session_id if own and user.is_active else None)
 
 
 def replace_password(session: Session, user: UserRecord, hashed: str, now: datetime, *, by: Person | None) -> UserRecord:
@@ -193,10 +206,8 @@ def replace_password(session: Session, user: UserRecord, hashed: str, now: datet
     """
     recording.record_change(session, now, user, {"password": True}, by=by)
     updated_at = max(now, user.updated_at + VERSION_STEP)
-    changed = _update(session, user, {"password_hash": hashed, "updated_at": updated_at})
-    attempts.forget(session, user.id)
-    one_time_links.end(session, user.id)
-    accounts.end_sessions(session, user.id)
+    changed = _update(session, user, {"password_hash": hashed, "must_change_password": False, "updated_at": updated_at})
+    _end_what_depended(session, changed, {"password_hash": hashed}, None)
     return changed
 
 

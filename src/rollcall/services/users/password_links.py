@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, any_, func, literal, select
 from sqlalchemy.orm import Session
 
-from rollcall.errors import LinkRefused, OwnPasswordLink, SelectionDiffers, TooManyRows, UserNotFound
+from rollcall.errors import LinkRefused, OwnPasswordLink, SelectionDiffers, TooManyRows, UserNotFound, ValidationFailed
 from rollcall.models import User, UserRecord
 from rollcall.services.events import recording
 from rollcall.services.events.kinds import Kind
@@ -23,7 +23,7 @@ from rollcall.services.identity.accounts import Identity
 from rollcall.services.identity.one_time_links import LIFETIME, Owner, Purpose
 from rollcall.services.users import bulk_changes, directory
 from rollcall.services.users.bulk_changes import Selection
-from rollcall.services.users.new_passwords import require_impersonal
+from rollcall.services.users.new_passwords import SAME_PASSWORD, require_impersonal
 
 AT_MOST: Final = 100_000
 """Links that one request makes."""
@@ -158,10 +158,15 @@ def use(session: Session, token: str, password: str, now: datetime) -> UserRecor
 
     :param password: a valid new password (``new_passwords.password``).
     :raises LinkRefused: the link does not work, or no longer: of two uses at once one wins.
-    :raises ValidationFailed: the password is made of the user's names.
+    :raises ValidationFailed: the password is made of the user's names, or is the one that has to be changed.
     """
     found = owner(session, token, now)
     require_impersonal(password, (found.username, found.email, found.full_name))
+    to_be_changed = session.scalars(
+        select(User.password_hash).where(User.id == found.id, User.must_change_password)
+    ).one_or_none()
+    if to_be_changed is not None and passwords.verify(password, to_be_changed).ok:
+        raise ValidationFailed([SAME_PASSWORD])
     hashed = passwords.hash_password(password)  # 25 ms, before any lock
     try:
         _, (user, _) = rights.lock_for_change(session, None, now, found.id, superusers=False)
