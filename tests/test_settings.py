@@ -32,6 +32,7 @@ DEFAULTS = {
     "max_body_bytes": 16_777_216,
     "bulk_max_rows": 1000,
     "trusted_proxies": 0,
+    "public_url": None,
     "registration_enabled": True,
     "session_minutes": 720,
     "cors_origins": (),
@@ -67,6 +68,8 @@ def test_workers_by_default_are_two_per_core_and_one_but_nine_at_most():
         ("RATE_LIMIT_REDIS_URL", "redis://limits", "rate_limit_redis_url", "redis://limits"),
         ("SECRET_KEY", SECRET, "secret_key", SECRET),
         ("ROLLCALL_ENV", "development", "environment", "development"),
+        ("ROLLCALL_PUBLIC_URL", "https://People.Example.org:8443/Roll/", "public_url", "https://people.example.org:8443/Roll"),
+        ("ROLLCALL_PUBLIC_URL", "http://[::1]:8000", "public_url", "http://[::1]:8000"),
         ("ROLLCALL_REQUEST_TIMEOUT", "2.5", "request_timeout", 2.5),
         ("ROLLCALL_REQUEST_TIMEOUT", "7", "request_timeout", 7.0),
         ("ROLLCALL_STATS_TTL", "5", "stats_ttl", 5),
@@ -234,6 +237,11 @@ BAD = [
     ("ROLLCALL_TRUSTED_PROXIES", "11", "a whole number from 0 to 10"),
     ("ROLLCALL_SESSION_MINUTES", "0", "a whole number from 1 to 525600"),
     ("WEB_CONCURRENCY", "0", "a whole number from 1 to 256"),
+    ("ROLLCALL_PUBLIC_URL", "people.example.org", "an address such as https://people.example.org"),
+    ("ROLLCALL_PUBLIC_URL", "ftp://a.example", "an address such as https://people.example.org"),
+    ("ROLLCALL_PUBLIC_URL", "https://a.example/?x=1", "an address such as https://people.example.org"),
+    ("ROLLCALL_PUBLIC_URL", "https://a.example/#x", "an address such as https://people.example.org"),
+    ("ROLLCALL_PUBLIC_URL", "https://a.example/../b c", "an address such as https://people.example.org"),
     ("ROLLCALL_CORS_ORIGINS", "*", "a comma-separated list of origins such as https://example.org"),
     ("ROLLCALL_CORS_ORIGINS", "https://a.example/path", "a comma-separated list of origins such as https://example.org"),
     ("ROLLCALL_CORS_ORIGINS", "https://*.example.org", "a comma-separated list of origins such as https://example.org"),
@@ -276,6 +284,13 @@ def test_unreadable_url_is_refused_without_showing_it(variable, value):
     [problem] = raised.value.problems
     assert problem.startswith(f"{variable} is a URL that cannot be read, but must be a valid URL that starts with ")
     assert "hunter2" not in problem
+
+
+def test_public_url_with_a_password_is_refused_without_showing_it():
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ({"ROLLCALL_PUBLIC_URL": "https://u:hunter2@a.example"})
+    [problem] = raised.value.problems
+    assert problem == "ROLLCALL_PUBLIC_URL is a URL with a user, but must be an address such as https://people.example.org."
 
 
 @pytest.mark.parametrize(("variable", "shortest"), [("SECRET_KEY", 32), ("ROLLCALL_METRICS_TOKEN", 16)])

@@ -93,6 +93,20 @@ class SelectionChanged(Conflict):
     """A change of many users would by now be about other users than it was confirmed for."""
 
 
+class SelectionDiffers(SelectionChanged):
+    """A filter matches another number of users than the caller expected.
+
+    :param found: how many users it matches.
+    """
+
+    def __init__(self, found: int, expected: int) -> None:
+        self.found = found
+        self.expected = expected
+        message = f"The filter matches {found} users."
+        self.problems = (FieldProblem("expected", "not_expected", message),)
+        super().__init__(found, expected)
+
+
 class VersionChanged(RollcallError):
     """Somebody has changed the user since the version that the caller knows."""
 
@@ -132,12 +146,28 @@ class InactiveAccount(AccessDenied):
     """The right password of a deactivated user."""
 
 
+class PasswordChangeDue(AccessDenied):
+    """The right password of a user of whom an administrator asks a new one."""
+
+    problems = (
+        FieldProblem("new_password", "password_change_required", "Choose a new password, and send it with the present one."),
+    )
+
+
 class RegistrationClosed(AccessDenied):
     """``ROLLCALL_REGISTRATION_ENABLED`` is false."""
 
 
 class SetUpAlready(AccessDenied):
     """There is a superuser: the set-up link has done its work."""
+
+
+class OwnPasswordLink(AccessDenied):
+    """Superusers change their own password with the current one, not by a link."""
+
+
+class LinkRefused(RollcallError):
+    """A one-time link that is unknown, expired, spent or replaced, or whose user is inactive; which of these is never said."""
 
 
 class UserNotFound(RollcallError):

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import math
 import os
-import re
-import shlex
-from argparse import ArgumentError, ArgumentParser
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import parse_dsn
 from redis.connection import parse_url
 
+from rollcall import setting_formats
+
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
-_ORIGIN = re.compile(r"https?://(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
 
 # Each may be given as the path of a file, by the same name with _FILE: an environment is easily seen, and so are its secrets.
 SECRETS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ROLLCALL_METRICS_TOKEN")
 _FILE_MAX = 65_536  # bytes
-_FEWEST_CHARACTERS = 6  # different ones in a random secret
 
 
 class SettingsError(Exception):
@@ -59,6 +55,7 @@ class Settings:
     max_body_bytes: int = 16 * 1024 * 1024
     bulk_max_rows: int = 1000
     trusted_proxies: int = 0
+    public_url: str | None = None
     registration_enabled: bool = True
     session_minutes: int = 720
     cors_origins: tuple[str, ...] = ()
@@ -102,6 +99,7 @@ class Settings:
             max_body_bytes=read.integer("ROLLCALL_MAX_BODY_BYTES", cls.max_body_bytes, 1024, 2**30),
             bulk_max_rows=read.integer("ROLLCALL_BULK_MAX_ROWS", cls.bulk_max_rows, 1, 100_000),
             trusted_proxies=read.integer("ROLLCALL_TRUSTED_PROXIES", cls.trusted_proxies, 0, 10),
+            public_url=read.public_url("ROLLCALL_PUBLIC_URL"),
             registration_enabled=read.switch("ROLLCALL_REGISTRATION_ENABLED", cls.registration_enabled),
             session_minutes=read.integer("ROLLCALL_SESSION_MINUTES", cls.session_minutes, 1, 525_600),
             cors_origins=read.origins("ROLLCALL_CORS_ORIGINS"),
@@ -118,7 +116,7 @@ class Settings:
                 for name in ("DATABASE_URL", "SECRET_KEY")
                 if not read.is_given(name)
             ]
-            if settings.secret_key and _is_guessable(settings.secret_key):
+            if settings.secret_key and setting_formats.is_guessable(settings.secret_key):
                 read.problems.append(
                     "SECRET_KEY is easy to guess, but must be random, such as the output of: openssl rand -hex 32"
                 )
@@ -231,16 +229,26 @@ class _Reader:
     def redis_url(self, name: str) -> str | None:
         return self._url(name, ("redis", "rediss", "unix"), parse_url)
 
+    def public_url(self, name: str) -> str | None:
+        raw = self._values.get(name)
+        if not raw:
+            return None
+        url = setting_formats.public_url(raw)
+        if url is None:
+            shown = "a URL with a user" if "@" in raw else repr(raw)  # or it would show a password
+            self._refuse(name, shown, "an address such as https://people.example.org")
+        return url
+
     def origins(self, name: str) -> tuple[str, ...]:
         origins = tuple(part.strip().lower() for part in self._values.get(name, "").split(",") if part.strip())
         for origin in origins:
-            if not _ORIGIN.fullmatch(origin):  # scheme, host and port alone, as browsers send it (RFC 6454): no patterns
+            if not setting_formats.is_origin(origin):  # scheme, host and port alone, as browsers send it (RFC 6454): no patterns
                 self._refuse(name, repr(origin), "a comma-separated list of origins such as https://example.org")
         return origins
 
     def bind(self) -> str:
         """The address to listen on. gunicorn's own arguments come first, as they do for gunicorn."""
-        given = _argument(self._values.get("GUNICORN_CMD_ARGS", ""))
+        given = setting_formats.bind_argument(self._values.get("GUNICORN_CMD_ARGS", ""))
         if given is not None:
             return given  # gunicorn itself refuses what it cannot use
         raw = self._values.get("ROLLCALL_BIND", "").strip()
@@ -248,7 +256,7 @@ class _Reader:
             port = self.integer("PORT", 8000, 1, 65_535)
             everywhere = self._values.get("PORT") and self._values.get("ROLLCALL_ENV") == "production"
             return f"{'0.0.0.0' if everywhere else '127.0.0.1'}:{port}"  # noqa: S104  (the contract of production)
-        if not (_ADDRESS.fullmatch(raw) and 1 <= int(raw.rpartition(":")[2]) <= 65_535) and not raw.startswith("unix:/"):
+        if not (setting_formats.is_address(raw) or raw.startswith("unix:/")):
             self._refuse("ROLLCALL_BIND", repr(raw), "an address and a port such as 127.0.0.1:8000 or [::1]:8000, or unix:/path")
         return raw
 
@@ -266,24 +274,3 @@ class _Reader:
             return Path("/var/lib/rollcall")
         state = self._values.get("XDG_STATE_HOME")
         return (Path(state) if state else Path("~/.local/state").expanduser()) / "rollcall"
-
-
-def _is_guessable(secret: str) -> bool:
-    """Whether a long secret is a short one in disguise: few characters, neighbours in the alphabet, repetition."""
-    codes = [ord(character) for character in secret]
-    neighbours = sum(abs(one - other) <= 1 for one, other in pairwise(codes))
-    repeated = any(secret[length:] == secret[:-length] for length in range(1, len(secret) // 4 + 1))
-    return len(set(secret)) < _FEWEST_CHARACTERS or 4 * neighbours >= 3 * len(secret) or repeated
-
-
-_ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}")
-
-
-def _argument(arguments: str) -> str | None:
-    """The first address that gunicorn's arguments bind, ``None`` without one."""
-    parser = ArgumentParser(add_help=False, exit_on_error=False)
-    parser.add_argument("-b", "--bind", action="append", default=[])
-    try:
-        return next(iter(parser.parse_known_args(shlex.split(arguments))[0].bind), None)
-    except (ValueError, ArgumentError):
-        return None  # gunicorn refuses them and says why

@@ -26,9 +26,11 @@ ENDPOINTS = [
     ("GET", "/api/v1/users/{ann}", None, 2),
     ("PATCH", "/api/v1/users/{ann}", {"full_name": "New"}, 4),  # all locks; the event; the change
     ("PATCH", "/api/v1/users/{ann}", {"full_name": "Ann Lee"}, 2),  # as it is already
-    ("PATCH", "/api/v1/users/{root}", {"password": PASSWORD[::-1], "current_password": PASSWORD}, 7),  # the row once before
+    ("PATCH", "/api/v1/users/{root}", {"password": PASSWORD[::-1], "current_password": PASSWORD}, 8),  # the row once before
     ("PATCH", "/api/v1/users/{ann}", {"is_active": False}, 5),  # and the sessions
     ("DELETE", "/api/v1/users/{ann}", None, 4),
+    ("POST", "/api/v1/users/{ann}/password-link", None, 5),  # all locks; the link, the sweep, the event
+    ("POST", "/api/v1/users/password-links", {"filter": {}, "expected": 21}, 7),  # the caller again; ids; …; the rows
     ("GET", "/api/v1/auth/me", None, 2),
     ("POST", "/api/v1/auth/logout", None, 4),
     ("POST", "/api/v1/auth/register", BOB, 2),

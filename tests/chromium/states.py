@@ -77,6 +77,18 @@ def pressed(path: str, button: str, **typed: str) -> Callable[[Page, Site], obje
     return press
 
 
+def link_made(page: Page, site: Site) -> None:
+    at("/dashboard/users/{noor}")(page, site)
+    page.get_by_role("button", name="Make a password link").click()
+    page.locator("#link").wait_for()
+
+
+def link_opened(page: Page, site: Site) -> None:
+    link_made(page, site)
+    page.goto(page.locator("#link").inner_text())
+    page.get_by_label("New password").wait_for()
+
+
 def set_up(page: Page, site: Site) -> None:
     site.empty()
     page.goto(site.set_up_path())
@@ -375,6 +387,11 @@ STATES = [
     State("end sessions?", at("/dashboard/users/{root}/end-sessions")),
     State("set a password", at("/dashboard/users/{noor}/password")),
     State("set a password, refused", pressed("/dashboard/users/{noor}/password", "Set", password="x")),
+    State("password link, made", link_made),
+    State("password link, none", at("/password"), who=None),
+    State("password link, refused", pressed("/password", "Continue", token="x"), who=None),
+    State("password link, opened", link_opened),
+    State("password links?", at("/dashboard/users/matching/password-links?has_password=false")),
     State("profile", at("/profile")),
     State("profile, a plain user's", at("/profile"), who="noor"),
     State("profile, refused", pressed("/profile", "Save", username="second")),

@@ -231,3 +231,25 @@ def test_an_inactive_user_with_a_new_password_is_still_inactive(run: Run, make_u
     result = run("set-password", "ina", "--password-stdin", input="correct horse\n")
     assert result.exit_code == 0
     assert result.stderr == "ina is inactive and cannot log in; 'users activate ina' changes that.\n"
+
+
+def test_a_password_link(run: Run, make_app: Callable[..., Flask], make_user: Callable[..., User], session: Session) -> None:
+    make_user(username="ann", password_hash=None)
+    result = run("password-link", "ANN")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("http://127.0.0.1:8000/password#")
+    assert len(result.stdout.strip().partition("#")[2]) == 43
+    assert "It works once, until 18 Mar 2026, 12:00 UTC" in result.stderr
+    runner = make_app(public_url="https://people.example.org").test_cli_runner()
+    assert runner.invoke(args=["users", "password-link", "ann"]).stdout.startswith("https://people.example.org/password#")
+    given = runner.invoke(args=["users", "password-link", "ann", "--url", "http://other.example/"])
+    assert given.stdout.startswith("http://other.example/password#")
+    events = [(found.type, found.actor_username) for found in trail.page(session, trail.EventFilter(), None, 9)[0]]
+    assert events == [("password_link_made", "operator")] * 3
+
+
+def test_a_password_link_of_nobody_and_of_somebody_inactive(run: Run, make_user: Callable[..., User]) -> None:
+    make_user(username="off", is_active=False)
+    assert "off is inactive, so the link does nothing yet" in run("password-link", "off").stderr
+    result = run("password-link", "nobody")
+    assert (result.exit_code, result.stderr) == (1, "Error: There is no user 'nobody'.\n")

@@ -50,6 +50,7 @@ def test_each_row_has_a_box_of_the_form_below_the_list(root_browser: Browser, ro
         "/dashboard/users/selected/activate",
         "/dashboard/users/selected/deactivate",
         "/dashboard/users/selected/export",
+        "/dashboard/users/selected/password-links",
     }
     boxes = list(page.root.one("tbody").all("input", type="checkbox", form="bulk", name="id"))
     assert [box["value"] for box in boxes] == [str(user.id) for user in people]

@@ -41,6 +41,8 @@ def _as_root(people: dict[str, Browser]) -> Iterator[Page]:
         "/dashboard/users/2/deactivate",
         "/dashboard/users/2/end-sessions",
         "/dashboard/users/selected/deactivate?id=1&id=2&id=3",
+        "/dashboard/users/selected/password-links?id=1&id=2&id=3",
+        "/dashboard/users/matching/password-links?search=%3Cscript%3E",
         "/dashboard/users/matching/activate?search=%3Cscript%3E&is_active=true",
         "/profile",
         "/profile/password",
@@ -54,6 +56,9 @@ def _as_root(people: dict[str, Browser]) -> Iterator[Page]:
         checked = browser.open("/dashboard/users/import", "POST", data=fields, content_type="multipart/form-data")
         yield checked
     yield browser.open(next(checked.root.all("button", value="import"))["data-run"])
+    made = browser.press(browser.open("/dashboard/users/2"), "Make a password link")
+    yield made
+    yield people["stranger"].press(people["stranger"].open("/password"), "Continue", token=made.root.one("code").text)
     yield browser.press(browser.open("/dashboard/users/2/password"), "Set the password", password="x")
     yield browser.press(browser.open("/profile/password"), "Change the password")
 
@@ -61,6 +66,7 @@ def _as_root(people: dict[str, Browser]) -> Iterator[Page]:
 def _others(people: dict[str, Browser]) -> Iterator[Page]:
     stranger, ann = people["stranger"], people["ann"]
     yield stranger.open("/login?next=/dashboard/users%3Fsearch=%3Cscript%3E")
+    yield stranger.press(stranger.open("/password"), "Continue", token=EVIL)
     yield stranger.log_in(EVIL, "wrong")
     yield ann.open("/profile")
     yield ann.open("/dashboard")

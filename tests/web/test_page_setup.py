@@ -182,3 +182,8 @@ def test_the_command_says_plainly_that_the_database_is_away(make_app: Callable[.
     result = app.test_cli_runner().invoke(args=["setup-link"])
     assert result.exit_code == 1
     assert "PostgreSQL cannot be reached" in result.output
+
+
+def test_the_link_begins_with_the_public_url(make_app: Callable[..., Flask], path: str) -> None:
+    result = make_app(public_url="https://people.example.org/roll").test_cli_runner().invoke(args=["setup-link"])
+    assert result.stdout == f"https://people.example.org/roll{path}\n"

@@ -24,6 +24,8 @@ PAGES = [
     ("/dashboard/users/matching/deactivate?search=mail", 3),
     ("/dashboard/users/selected/export?id={ann}", 3),
     ("/dashboard/users/export", 3),
+    ("/dashboard/users/selected/password-links?id={ann}", 2),
+    ("/dashboard/users/matching/password-links?search=mail", 3),
     ("/dashboard/users/import", 2),
     ("/dashboard/users/import/template.csv", 1),
     ("/dashboard/users/new", 1),
@@ -33,7 +35,7 @@ PAGES = [
 ]
 
 # Nobody has logged in, or there is nothing to show: who would ask is not there.
-OTHERS = {"web.home", "web.log_in_form", "web.set_up_form", "web.show_import"}
+OTHERS = {"web.home", "web.password_link_form", "web.log_in_form", "web.set_up_form", "web.show_import"}
 
 
 @pytest.mark.parametrize(("path", "count"), PAGES)

@@ -225,7 +225,7 @@ def test_a_refused_form_keeps_what_was_typed_but_no_password(root_browser: Brows
     assert page.root.one("title").text.startswith("Error:")
     assert (page.value("username"), page.value("email")) == ("new", "no address")
     boxes = {box["name"]: "checked" in box.attributes for box in page.root.all("input", type="checkbox")}
-    assert boxes == {"is_active": False, "is_superuser": True}
+    assert boxes == {"must_change_password": False, "is_active": False, "is_superuser": True}
     assert PASSWORD not in page.html
     assert page.root.one("input", name="email")["aria-invalid"] == "true"
     assert "email-problem" in page.root.one("input", name="email")["aria-describedby"]

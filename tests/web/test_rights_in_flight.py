@@ -41,6 +41,8 @@ REST: list[tuple[str, str, str, Any]] = [
     ("users.change_user", "PATCH", "/api/v1/users/{ann}", {"password": NEW_PASSWORD}),
     ("users.change_user", "PATCH", "/api/v1/users/{root}", {"is_active": True, "is_superuser": True, "full_name": "X"}),
     ("users.delete_user", "DELETE", "/api/v1/users/{ann}", None),
+    ("password_links.make_password_link", "POST", "/api/v1/users/{ann}/password-link", None),
+    ("password_links.make_password_links", "POST", "/api/v1/users/password-links", {"filter": {}, "expected": 2}),
 ]
 OWN_REST: list[tuple[str, str, str, Any]] = [
     ("users.change_user", "PATCH", "/api/v1/users/{root}", {"full_name": "X"}),
@@ -57,6 +59,8 @@ PAGES: list[tuple[str, str, dict[str, str]]] = [
     ("web.act", "/dashboard/users/{ann}/end-sessions", {}),
     ("web.change_many", "/dashboard/users/selected/deactivate?id={ann}", {"id": "{ann}", "expected": "1"}),
     ("web.change_many", "/dashboard/users/matching/deactivate?search=ann", {"expected": "1"}),
+    ("web.make_password_link", "/dashboard/users/{ann}/password-link", {}),
+    ("web.make_links", "/dashboard/users/selected/password-links?id={ann}", {"expected": "1"}),
     ("web.undo", "/dashboard/users/undo/activate", {"id": "{ann}"}),
     ("web.end_session", "/dashboard/users/{ann}/sessions/{session}/end", {}),
 ]
@@ -68,7 +72,7 @@ OWN_PAGES: list[tuple[str, str, dict[str, str]]] = [
     ("web.log_out", "/logout", {}),
 ]
 # Nobody is signed in there, or nothing of the database is written. (The import has tests of its own, below.)
-OTHERS = {"auth.log_in", "auth.register", "web.log_in", "web.set_up", "web.import_users"}
+OTHERS = {"web.use_password_link", "auth.log_in", "auth.register", "web.log_in", "web.set_up", "web.import_users"}
 OWN_REMOVALS = [name for name in REMOVALS if name != "demoted"]  # which takes nothing from what everybody may do
 
 
@@ -118,11 +122,11 @@ def remove(engine: Engine, root: User) -> Callable[[str], None]:
 @pytest.fixture
 def stored(engine: Engine) -> Callable[[], list[Any]]:
     """Everything that a request might write."""
-    tables = ("users", "sessions", "import_runs")
+    tables = {"users": "id", "sessions": "id", "import_runs": "id", "one_time_links": "user_id"}
 
     def read() -> list[Any]:
         with engine.connect() as connection:
-            return [connection.execute(text(f"SELECT * FROM {table} ORDER BY id")).all() for table in tables]
+            return [connection.execute(text(f"SELECT * FROM {table} ORDER BY {key}")).all() for table, key in tables.items()]
 
     return read
 

@@ -7,7 +7,7 @@ from typing import Any
 from rollcall.api import access, sign_in
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.client import transaction
-from rollcall.api.schemas.auth import CredentialsSchema, LogoutQuerySchema, TokenSchema
+from rollcall.api.schemas.auth import LoginSchema, LogoutQuerySchema, TokenSchema
 from rollcall.api.schemas.users import RegistrationSchema, UserSchema
 from rollcall.api.versions import ETAG, versioned
 from rollcall.errors import RegistrationClosed
@@ -40,7 +40,7 @@ def register(new: NewUser) -> UserRecord:
 
 @blueprint.post("/login")
 @access.anyone
-@blueprint.arguments(CredentialsSchema)
+@blueprint.arguments(LoginSchema)
 @blueprint.response(200, TokenSchema)
 @blueprint.errors(400, 401, 403, 413, 415, 422, 429)
 def log_in(credentials: dict[str, str]) -> dict[str, Any]:
@@ -49,6 +49,9 @@ def log_in(credentials: dict[str, str]) -> dict[str, Any]:
     Answers alike, and in like time, for an unknown user and a wrong password (401); a deactivated user with the right
     password gets 403. Failures are counted: 10 in 5 minutes for each client network and for each account at it, and 100 in a
     row for each account. A network from which the user has logged in within 30 days only counts its own failures at the account.
+
+    Where an administrator asks for a new password, the right one alone gets 403 (`details[0].type` is
+    `password_change_required`). The same request with a `new_password` replaces the password and opens the session.
     """
     token = sign_in.log_in(**credentials)
     return {"access_token": token, "token_type": "bearer", "expires_in": int(sign_in.lifetime().total_seconds())}

@@ -1,4 +1,7 @@
-"""What a request tells of the client that sends it, and the unit of work that carries this on; for the pages as well."""
+"""What a request tells of the client that sends it, and the unit of work that carries this on; for the pages as well.
+
+Also the address under which clients see this service.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,14 @@ def device() -> Device:
     """
     sent = request.headers.get("User-Agent", "").encode("latin-1", "replace")
     return Device.seen(request.remote_addr, sent.decode("utf-8", "replace"))
+
+
+def public_url() -> str:
+    """The address that people see, for links that leave the page: ROLLCALL_PUBLIC_URL, else what the request says.
+
+    The request's word is its `Host` header, so links in mails to others use the setting alone.
+    """
+    return runtime.settings().public_url or request.url_root.rstrip("/")
 
 
 def origin() -> Origin:

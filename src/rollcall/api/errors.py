@@ -57,6 +57,10 @@ def _too_many_rows(error: errors.TooManyRows) -> str:
     return f"A batch can contain at most {error.limit:,} users; this one contains {error.rows:,}."
 
 
+def _selection_differs(error: errors.SelectionDiffers) -> str:
+    return f"The filter matches {error.found:,} users, not {error.expected:,}, so nothing was changed."
+
+
 def _too_many_failures(error: errors.TooManyFailures) -> str:
     within = "in a row" if error.window is None else f"in {error.window.total_seconds() / 60:g} minutes"
     return f"Too many wrong passwords: at most {error.limit} {within}. Try again later."
@@ -68,12 +72,20 @@ _REFUSALS: tuple[tuple[type[errors.RollcallError], int, str | Callable[[Any], st
     (errors.InvalidCredentials, 401, "The username or the password is wrong."),
     (errors.AuthenticationError, 401, "A valid access token is required."),
     (errors.InactiveAccount, 403, "This account is deactivated."),
+    (errors.PasswordChangeDue, 403, "Your password has to be changed before you can log in."),
     (errors.RegistrationClosed, 403, "Registration is closed."),
     (errors.SetUpAlready, 403, "Rollcall is already set up. Log in instead."),
+    (errors.OwnPasswordLink, 403, "You cannot make a link for yourself. Change your own password with the current one."),
     (errors.AccessDenied, 403, "You are not allowed to do this."),
     (errors.UserNotFound, 404, "This user does not exist."),
+    (
+        errors.LinkRefused,
+        404,
+        "This link does not work: it was used, has expired, or a newer one replaced it. Ask for a new link.",
+    ),
     (errors.SessionNotFound, 404, "This session does not exist. It may have ended already."),
     (errors.LastSuperuser, 409, "This is the last active superuser, who cannot be deleted, deactivated or demoted."),
+    (errors.SelectionDiffers, 409, _selection_differs),
     (errors.SelectionChanged, 409, "The selection has changed since you were asked, so nothing was changed."),
     (errors.RowsConflict, 409, "Some of these users have names that are already in use, or the same names."),
     (errors.NamesTaken, 409, lambda error: error.sentence),

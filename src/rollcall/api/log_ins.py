@@ -11,12 +11,17 @@ from flask import g, request
 from sqlalchemy.exc import DBAPIError
 
 from rollcall.api import client
-from rollcall.errors import DatabaseUnavailable, InactiveAccount, InvalidCredentials
+from rollcall.errors import DatabaseUnavailable, InactiveAccount, InvalidCredentials, PasswordChangeDue, RollcallError
 from rollcall.infra import runtime
 from rollcall.services.identity import log_in_events
 
 log = logging.getLogger(__name__)
 
+_REASONS: Final[dict[type[RollcallError], str]] = {
+    InvalidCredentials: "credentials",
+    InactiveAccount: "inactive",
+    PasswordChangeDue: "password_change_required",
+}
 _ENDPOINTS: Final = ("auth.log_in", "web.log_in")
 
 
@@ -31,8 +36,8 @@ def recorded(username: str) -> Iterator[None]:
     g.log_in_name = username
     try:
         yield
-    except (InvalidCredentials, InactiveAccount) as refused:
-        reason = "inactive" if isinstance(refused, InactiveAccount) else "credentials"
+    except tuple(_REASONS) as refused:
+        reason = _REASONS[type(refused)]
         with client.transaction() as work:
             log_in_events.record_failure(work, username, reason, runtime.now())
         raise

@@ -11,9 +11,9 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
 import rollcall
-from rollcall.api import access, auth, dashboard, events, health, metrics, users
+from rollcall.api import access, auth, dashboard, events, health, metrics, password_links, users
 from rollcall.api.blueprint import Blueprint
-from rollcall.api.schemas.base import Choice, Flag, Moment, Number, Text
+from rollcall.api.schemas.base import Choice, Flag, Items, Moment, Number, Text, Whole
 from rollcall.api.schemas.errors import ErrorSchema
 
 _BIGINT_MAX = 2**63 - 1
@@ -65,8 +65,10 @@ def init_app(app: Flask) -> None:
     for text in (Text, Moment, Choice):
         api.register_field(text, fields.String)
     api.register_field(Flag, fields.Boolean)
-    api.register_field(Number, fields.Integer)
-    for module in (auth, users, events, dashboard, metrics, health):
+    for number in (Number, Whole):
+        api.register_field(number, fields.Integer)
+    api.register_field(Items, fields.List)
+    for module in (auth, users, password_links, events, dashboard, metrics, health):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(_docs)
 

@@ -10,18 +10,20 @@ from flask import current_app
 from flask.cli import with_appcontext
 from gunicorn.util import parse_address
 
+from rollcall.cli import addresses
 from rollcall.cli.console import plain_failures
 from rollcall.infra import runtime
 from rollcall.infra.database import session
 from rollcall.models import User
 from rollcall.services.users import first_superuser
 
-# What a browser on this machine asks for where the service listens on all addresses.
-_LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
-
 
 @click.command("setup-link")
-@click.option("--url", metavar="URL", help="Where the service is reached. By default the address that it listens on.")
+@click.option(
+    "--url",
+    metavar="URL",
+    help="Where people reach the service. By default ROLLCALL_PUBLIC_URL.",
+)
 @click.option("--before-start", is_flag=True, help="Fail if another program already listens on the address of the service.")
 @with_appcontext
 def setup_link(url: str | None, before_start: bool) -> None:
@@ -33,7 +35,7 @@ def setup_link(url: str | None, before_start: bool) -> None:
         superuser = first_superuser.closed_by(session())
         if superuser is None:
             click.echo("No superuser can log in yet. Open this link to create the first one. It works once:", err=True)
-            click.echo((url or _url(bind)).rstrip("/") + first_superuser.link_path(str(current_app.secret_key)))
+            click.echo((url or addresses.public_url()).rstrip("/") + first_superuser.link_path(str(current_app.secret_key)))
         elif not before_start:
             click.echo(_why_none(superuser), err=True)
 
@@ -43,15 +45,6 @@ def _why_none(superuser: User) -> str:
     if superuser.is_active:
         return f"No set-up link: there is a superuser who can log in: {name}. 'users set-password {name}' sets a new password."
     return f"No set-up link: there is a superuser with a password, though inactive: {name}. 'users activate {name}' helps."
-
-
-def _url(bind: str) -> str:
-    """The address of the service as a browser on this machine sees it."""
-    match parse_address(bind):
-        case (str(host), int(port)):
-            host = _LOCAL.get(host, host)
-            return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    return "http://localhost"  # a socket; the proxy in front of it has the address that people see
 
 
 def _require_free(bind: str) -> None:

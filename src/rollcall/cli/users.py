@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from rollcall.cli import addresses
 from rollcall.cli.console import CommandGroup, counted, progress_bar, say_building, shown, transaction
 from rollcall.cli.files import ImportProgress, import_format, open_source, written
 from rollcall.errors import FieldError, FieldProblem, UserNotFound, ValidationFailed
@@ -16,10 +17,10 @@ from rollcall.services.normalization import is_storable
 from rollcall.services.search import user_search
 from rollcall.services.search.user_search import UserFilter
 from rollcall.services.statistics import tally
-from rollcall.services.transfer import exports, imports, seeds
+from rollcall.services.transfer import exports, imports, link_files, seeds
 from rollcall.services.transfer.exports import ExportFormat
 from rollcall.services.transfer.row_files import FileFormat
-from rollcall.services.users import directory, fields
+from rollcall.services.users import directory, fields, password_links
 from rollcall.services.users.fields import NewUser
 from rollcall.services.users.new_passwords import require_impersonal
 
@@ -46,17 +47,35 @@ def create_superuser(username: str | None, email: str | None, password_stdin: bo
 @users.command("set-password")
 @click.argument("user")
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
-def set_password(user: str, password_stdin: bool) -> None:
+@click.option("--must-change", is_flag=True, help="Ask the user for another password at the next log-in.")
+def set_password(user: str, password_stdin: bool, must_change: bool) -> None:
     """Set the password of USER, given by username or e-mail address, and end the user's sessions."""
     with transaction() as session:
         found = directory.find_user(session, user)  # before the prompt: a mistyped name is said at once
     password = _new_password(password_stdin)
     with transaction() as session:
-        changed = directory.change_user(session, found.id, {"password": password}, None, runtime.now())
+        changes = {"password": password, "must_change_password": must_change}
+        changed = directory.change_user(session, found.id, changes, None, runtime.now())
         name, active = changed.username, changed.is_active
     click.echo(f"{name} has a new password and is logged out everywhere.")
     if not active:
         click.echo(f"{name} is inactive and cannot log in; 'users activate {name}' changes that.", err=True)
+
+
+@users.command("password-link")
+@click.argument("user")
+@click.option("--url", metavar="URL", help="Where the service is reached. By default ROLLCALL_PUBLIC_URL.")
+def password_link(user: str, url: str | None) -> None:
+    """Print a one-time link with which USER, given by username or e-mail address, sets a password."""
+    with transaction() as session:
+        found = directory.find_user(session, user)
+        link = password_links.make(session, found.id, None, runtime.now())
+    until = f"{link.expires_at:%d %b %Y, %H:%M} UTC"
+    click.echo(f"{link.user.username} sets a password with this link. It works once, until {until}:", err=True)
+    click.echo(link_files.url((url or addresses.public_url()).rstrip("/"), link.token))
+    if not link.user.is_active:
+        name = link.user.username
+        click.echo(f"{name} is inactive, so the link does nothing yet; 'users activate {name}' changes that.", err=True)
 
 
 def _new_password(from_stdin: bool) -> str:

@@ -37,7 +37,8 @@ from .login import user_logins
 class User(Base):
     """One row for each user. ``username`` and ``email`` keep the case that was given and are unique without it.
 
-    ``password_hash`` is null for a user who cannot log in until a password is set. A trigger keeps ``search_text``: username,
+    ``password_hash`` is null for a user who cannot log in until a password is set. With ``must_change_password``, which every
+    new password sets or clears, a log-in also needs a new password. A trigger keeps ``search_text``: username,
     e-mail address and full name, folded by ``user_search_fold`` and separated by a control character (migration 0017).
     A trigger keeps ``never_logged_in``, which is true for users without a row in ``user_logins``: it changes at the first log-in.
     """
@@ -53,6 +54,7 @@ class User(Base):
     is_superuser: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    must_change_password: Mapped[bool] = mapped_column(server_default=false())
     search_text: Mapped[str | None] = mapped_column(Text, FetchedValue(), deferred=True, deferred_raiseload=True)
     never_logged_in: Mapped[bool] = mapped_column(server_default=true(), deferred=True)
     last_login_at: Mapped[datetime | None] = column_property(

@@ -47,7 +47,7 @@ def set_up_form(token: str) -> Response:
 def set_up(token: str) -> Response:
     """Create the first superuser and log in as this user."""
     if not _is_set_up_link(token):
-        sign_in.guess_at_link()
+        sign_in.guess_at_link("set-up link")
         abort(404)
     form = Form.sent()
     try:
@@ -79,12 +79,14 @@ def log_in_form() -> Response:
 @blueprint.post("/login")
 @access.anyone
 def log_in() -> Response:
-    """Open a session, and redirect to the page that required it."""
+    """Open a session, and redirect to the page that required it; or show the form for the new password that is asked for."""
     form, target = Form.sent(), access.own_path(request.form.get("next"))
     try:
-        opened = sign_in.log_in(**form.load(CredentialsSchema()), replaces=access.replaced_token())
+        opened = sign_in.log_in_or_link(**form.load(CredentialsSchema()), replaces=access.replaced_token())
     except (ValidationFailed, InvalidCredentials, InactiveAccount) as error:
         return form.refuse(error).page("login.html", next=target)
+    if not isinstance(opened, str):
+        return Form({"token": opened.token}).page("password_link.html", owner=opened.user, due=True)
     typed = drafts.held()
     access.open_session(opened)
     drafts.hold(typed)

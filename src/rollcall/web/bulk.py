@@ -17,7 +17,6 @@ from rollcall.web.forms import Form
 from rollcall.web.undo import DEED, STATES
 
 _ADDRESS = f"/dashboard/users/<any(selected, matching):whom>/{DEED}"
-_COUNT_DIGITS = 9
 
 
 @blueprint.get(_ADDRESS)
@@ -36,7 +35,7 @@ def change_many(whom: str, deed: str) -> Response:
     form, chosen, me, state = Form.sent(), selection.asked(whom), access.identity(), STATES[deed]
     try:
         with transaction() as work:
-            changed = bulk_changes.change(work, chosen, me, runtime.now(), is_active=state, expected=_confirmed())
+            changed = bulk_changes.change(work, chosen, me, runtime.now(), is_active=state, expected=selection.confirmed())
     except SelectionChanged as error:
         return _question(form.refuse(error), whom, chosen, deed)
     message = f"{undo.who(changed)} {'active again' if state else 'deactivated'}."
@@ -45,12 +44,6 @@ def change_many(whom: str, deed: str) -> Response:
     else:
         flash(message)
     return redirect(selection.back(whom))
-
-
-def _confirmed() -> int:
-    """Return the confirmed number of users, or -1, which never matches, if it is not a number."""
-    given = request.form.get("expected", "")
-    return int(given) if given.isascii() and given.isdecimal() and len(given) <= _COUNT_DIGITS else -1
 
 
 def _question(form: Form, whom: str, chosen: Selection, deed: str) -> Response:

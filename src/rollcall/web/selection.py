@@ -17,6 +17,7 @@ from rollcall.web import access
 
 _ID = re.compile("[1-9][0-9]{0,18}")
 _ID_MAX = 2**63 - 1
+_COUNT_DIGITS = 9
 
 
 def given_ids(values: MultiDict[str, str]) -> tuple[int, ...]:
@@ -43,6 +44,12 @@ def asked(whom: str) -> Selection:
     # The size of a page selects nobody. It is for the way back to the list as it was.
     query = RequestParser().parse(ListQuerySchema(exclude=("page", "cursor")), request, location="query")
     return paging.user_filter(query)
+
+
+def confirmed() -> int:
+    """Return the confirmed number of users, or -1, which never matches, if it is not a number."""
+    given = request.form.get("expected", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) <= _COUNT_DIGITS else -1
 
 
 def back(whom: str) -> str:

@@ -181,6 +181,11 @@ class UserList:
         """The address of the question whether to do something to all that match."""
         return url_for("web.ask_many", whom="matching", deed=deed, **self._kept)
 
+    @property
+    def links_for_all(self) -> str:
+        """The address of the question whether to make a password link for everybody who matches."""
+        return url_for("web.ask_links", whom="matching", **self._kept)
+
     def heading(self, label: str, column: str) -> Heading:
         """The head of a column, linked to the list in its order, or the other way round if it is in it already."""
         current = self.values.get("sort_by", "created_at")

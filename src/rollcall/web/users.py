@@ -101,13 +101,16 @@ def set_password(user_id: int) -> Response:
     """Set a user's password, and end the sessions of that user."""
     form = Form.sent()
     try:
-        changes = form.load(UserChangeSchema(only=("password", "current_password")))
+        changes = form.load(UserChangeSchema(only=("password", "must_change_password", "current_password")))
         me = access.identity()
+        if user_id == me.user.id:
+            del changes["must_change_password"]
         with sign_in.own_password(changes, user_id, me.user.id), transaction() as work:
             person = directory.change_user(work, user_id, changes, me, runtime.now())
     except ValidationFailed as error:
         return form.refuse(error).page("password.html", person=directory.get_user(session(), user_id))
-    flash(f"{person.username} has a new password, and is logged out everywhere.")
+    asked = " A new one is asked for at the next log-in." if changes.get("must_change_password") else ""
+    flash(f"{person.username} has a new password, and is logged out everywhere.{asked}")
     return redirect(url_for(".show_user", user_id=user_id))
 
 

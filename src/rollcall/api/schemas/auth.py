@@ -3,11 +3,25 @@
 import marshmallow as ma
 
 from rollcall.api.schemas.base import Flag, Schema, Text
+from rollcall.services.users import fields
 
 
 class CredentialsSchema(Schema):
     username = Text(str, required=True, metadata={"description": "Username or e-mail address.", "examples": ["ann"]})
     password = Text(str, required=True, load_only=True, metadata={"format": "password", "examples": ["correct-horse-battery"]})
+
+
+class LoginSchema(CredentialsSchema):
+    new_password = Text(
+        fields.password,
+        load_only=True,
+        metadata={
+            "format": "password",
+            "minLength": 8,
+            "maxLength": 128,
+            "description": "Replaces the password, where an administrator asks for a new one (403 without it).",
+        },
+    )
 
 
 class TokenSchema(Schema):

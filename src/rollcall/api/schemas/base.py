@@ -94,6 +94,32 @@ class Number(_Coded, ma.fields.Integer):
         return int(value)
 
 
+class Whole(_Coded, ma.fields.Integer):
+    """A whole number of a JSON body, within bounds: no text, no boolean, no fraction."""
+
+    default_error_messages = {
+        "invalid": "This has to be a whole number.",
+        "too_low_or_high": "This has to be between {low} and {high}.",
+    }
+
+    def __init__(self, low: int, high: int, **kwargs: Any) -> None:
+        super().__init__(metadata={"minimum": low, "maximum": high, **kwargs.pop("metadata", {})}, **kwargs)
+        self._low, self._high = low, high
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        if type(value) is not int:
+            raise self.make_error("invalid")
+        if not self._low <= value <= self._high:
+            raise self.make_error("too_low_or_high", low=self._low, high=self._high)
+        return value
+
+
+class Items(_Coded, ma.fields.List[Any]):
+    """A JSON array."""
+
+    default_error_messages = {"invalid": "This has to be an array."}
+
+
 class Choice(_Coded, ma.fields.String):
     """One of a few words."""
 

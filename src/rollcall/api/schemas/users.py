@@ -13,6 +13,7 @@ from rollcall.models import User, UserRecord
 from rollcall.services.search import filters, terms
 from rollcall.services.users import fields
 from rollcall.services.users.fields import NewUser
+from rollcall.services.users.guards import NEEDS_PASSWORD
 from rollcall.services.users.new_passwords import require_impersonal
 
 EXAMPLE = {
@@ -27,6 +28,7 @@ EXAMPLE = {
     "last_login_at": "2026-11-24T08:15:00+00:00",
 }
 # 10⁹ pages are more users than a BIGINT sequence gives out in a lifetime; larger numbers would overflow OFFSET.
+_MUST_CHANGE = "With a `password`: the user has to choose another one at the next log-in."
 PAGE_MAX = 1_000_000_000
 
 
@@ -119,6 +121,12 @@ class NewUserSchema(RegistrationSchema):
 
     is_active = Flag()
     is_superuser = Flag()
+    must_change_password = Flag(metadata={"description": _MUST_CHANGE})
+
+    @ma.validates_schema
+    def _only_with_a_password(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("must_change_password") and "password" not in data:
+            raise ma.ValidationError({"must_change_password": [Problem(NEEDS_PASSWORD.message, NEEDS_PASSWORD.type)]})
 
 
 class BulkUserSchema(NewUserSchema):
@@ -150,6 +158,7 @@ class UserChangeSchema(Schema):
     )
     is_active = Flag(metadata={"description": "Superusers only."})
     is_superuser = Flag(metadata={"description": "Superusers only."})
+    must_change_password = Flag(metadata={"description": f"{_MUST_CHANGE} Superusers only, for others."})
 
 
 class FilterSchema(Schema):

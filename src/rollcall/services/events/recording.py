@@ -39,6 +39,7 @@ def described(stored: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str
     return changes
 
 
+_OF_A_PASSWORD: Final = ("password", "must_change_password")
 _SHOWN_OF_A_USER: Final = ("email", "username", "full_name", "is_active", "is_superuser")
 
 
@@ -79,10 +80,11 @@ def record_change(session: Session, at: datetime, user: Person, changes: Mapping
 
     :param changes: as ``described`` returns it.
     """
-    fields = {name: value for name, value in changes.items() if name != "password"}
+    secret = {name: changes[name] for name in _OF_A_PASSWORD if name in changes}
+    fields = {name: value for name, value in changes.items() if name not in secret}
     events: list[tuple[Kind, Mapping[str, Any]]] = [(Kind.USER_CHANGED, fields)] if fields else []
-    if "password" in changes:
-        events.append((Kind.PASSWORD_CHANGED, {"password": True}))
+    if secret:
+        events.append((Kind.PASSWORD_CHANGED, secret))
     write(session, events, at, user, by=by)
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, select, text, update
 from sqlalchemy.orm import Session
 
-from rollcall.errors import InactiveAccount, InvalidCredentials, InvalidToken, SessionNotFound
+from rollcall.errors import InactiveAccount, InvalidCredentials, InvalidToken, PasswordChangeDue, SessionNotFound
 from rollcall.infra import reading
 from rollcall.models import User, UserSession
 from rollcall.models.user import EMAIL_KEY, USERNAME_KEY, name_key
@@ -60,7 +60,8 @@ def look_up(session: Session, username: str, *columns: Any) -> Row[Any] | None:
     """
     if not can_be_stored(username):
         return None
-    query = select(User.id, User.username, User.password_hash, User.is_active, User.never_logged_in, *columns)
+    own = (User.id, User.username, User.password_hash, User.is_active, User.never_logged_in, User.must_change_password)
+    query = select(*own, *columns)
     return session.execute(query.where(named(username))).one_or_none()
 
 
@@ -76,6 +77,7 @@ def log_in(session: Session, username: str, password: str, *, device: Device, no
     :return: the access token, in the clear for the only time.
     :raises InvalidCredentials: unknown name or wrong password.
     :raises InactiveAccount: the right password of a deactivated user.
+    :raises PasswordChangeDue: the right password of a user who first has to replace it.
     """
     user = look_up(session, username)
     return open_session(session, user, password, device=device, now=now, lifetime=lifetime)
@@ -107,6 +109,8 @@ def open_session(
         raise InvalidCredentials
     if not user.is_active:
         raise InactiveAccount
+    if user.must_change_password:
+        raise PasswordChangeDue
     stored = user.password_hash
     # bcrypt reads 72 bytes: a longer password than ours may be can be right here, but never against a hash of ours.
     if verdict.needs_rehash and len(password) <= passwords.LONGEST:

@@ -25,7 +25,7 @@ def record_failure(session: Session, username: str, reason: str, now: datetime) 
 
     What was typed is not recorded where it names nobody: people type passwords there. Both cases take as long.
 
-    :param reason: ``credentials`` or ``inactive``.
+    :param reason: ``credentials``, ``inactive`` or ``password_change_required``.
     """
     recording.record(session, Kind.LOGIN_FAILED, now, _account(session, username), {"reason": reason})
 

@@ -81,7 +81,7 @@ def preview(session: Session, selection: Selection, by: Identity, now: datetime,
     """
     chosen = (
         select(User.id, User.username, User.is_active, User.is_superuser)
-        .where(*_selected(session, selection))
+        .where(*selected(session, selection))
         .limit(AT_MOST + 1)
         .cte("chosen")
         .prefix_with("MATERIALIZED")
@@ -126,7 +126,7 @@ def change(
     rights.confirm(session, by, now, superuser=True)
     if not is_active:
         # Superusers may have a request under way that holds their own row and waits for one of the others: they come first.
-        theirs = select(User.id).where(*_selected(session, selection), User.is_superuser, User.is_active, User.id != by.user.id)
+        theirs = select(User.id).where(*selected(session, selection), User.is_superuser, User.is_active, User.id != by.user.id)
         session.execute(theirs.order_by(User.id).with_for_update(key_share=True))
     if expected is not None:
         seen = preview(session, selection, by, now, is_active=is_active)
@@ -136,7 +136,7 @@ def change(
             search_index.gather(session)
     rows = session.execute(
         update(User)
-        .where(*_selected(session, selection), User.is_active != is_active, User.id != by.user.id)
+        .where(*selected(session, selection), User.is_active != is_active, User.id != by.user.id)
         .values(is_active=is_active, updated_at=func.greatest(now, User.updated_at + VERSION_STEP))
         .returning(User.id, User.username)
         .execution_options(synchronize_session=False)
@@ -155,7 +155,7 @@ def change(
     return Changed(ids, rows[0].username if len(rows) == 1 else None, sessions)
 
 
-def _selected(session: Session, selection: Selection) -> list[ColumnElement[bool]]:
+def selected(session: Session, selection: Selection) -> list[ColumnElement[bool]]:
     if isinstance(selection, UserFilter):
         return user_search.conditions(session, selection)
     return [User.id == any_(literal(list(selection), ARRAY(BigInteger)))]

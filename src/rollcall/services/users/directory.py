@@ -29,7 +29,8 @@ from rollcall.models import RECORD, User, UserRecord
 from rollcall.models.user import VERSION_STEP
 from rollcall.services.events import recording
 from rollcall.services.events.kinds import Kind
-from rollcall.services.identity import accounts, attempts, passwords, rights
+from rollcall.services.events.origin import Person
+from rollcall.services.identity import accounts, attempts, one_time_links, passwords, rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.normalization import is_storable
 from rollcall.services.users import conflicts, guards
@@ -134,7 +135,8 @@ def change_user(
     """Change some fields of a user. The caller commits.
 
     A deactivation and a new password end the user's sessions, and so does a new e-mail address of one's own. The session that
-    made a change of one's own is kept. What is changed is recorded (``services/events``).
+    made a change of one's own is kept. A new password and a new e-mail address end the user's one-time links. What is changed
+    is recorded (``services/events``).
 
     :param changes: valid values by field name, and ``current_password`` where users change their own password or e-mail address.
     :param by: the caller; ``None``: the operator, at the command line.
@@ -153,6 +155,7 @@ def change_user(
         guards.require_allowed(by, user_id, wanted)
     # Verifying and hashing take 25 ms each, so they come before any lock.
     proven = guards.check_passwords(session, user_id, wanted, current_password, own=own)
+    must_change = wanted.pop("must_change_password", False)
     if "password" in wanted:
         wanted["password_hash"] = passwords.hash_password(wanted.pop("password"))
     takes_rights = wanted.get("is_active") is False or wanted.get("is_superuser") is False
@@ -170,13 +173,42 @@ def change_user(
         return user
     if takes_rights:
         guards.keep_a_superuser(session, user)
-    recording.record_change(session, now, user, recording.described(stored, changed), by=by.user if by else None)
-    changed_user = _update(session, user, {**changed, "updated_at": max(now, user.updated_at + VERSION_STEP)})
+    told = recording.described(stored, changed)
     if "password_hash" in changed:
-        attempts.forget(session, user_id)
-    if "password_hash" in changed or changed.get("is_active") is False or (own and "email" in changed):
-        accounts.end_sessions(session, user_id, keep=by.session_id if own and by and changed_user.is_active else None)
+        changed["must_change_password"] = must_change
+        told |= {"must_change_password": True} if must_change else {}
+    recording.record_change(session, now, user, told, by=by.user if by else None)
+    changed_user = _update(session, user, {**changed, "updated_at": max(now, user.updated_at + VERSION_STEP)})
+    _end_what_depended(session, changed_user, changed, by if own else None)
     return changed_user
+
+
+def _end_what_depended(session: Session, user: UserRecord, changed: Mapping[str, Any], own: Identity | None) -> None:
+    """End the sessions, links and failures that a change of a user makes void.
+
+    :param own: the session that made a change of one's own, which is kept.
+    """
+    if "password_hash" in changed:
+        attempts.forget(session, user.id)
+    if "password_hash" in changed or "email" in changed:
+        one_time_links.end(session, user.id)
+    if "password_hash" in changed or changed.get("is_active") is False or (own and "email" in changed):
+        accounts.end_sessions(session, user.id, keep=own.session_id if own and user.is_active else None)
+
+
+def replace_password(session: Session, user: UserRecord, hashed: str, now: datetime, *, by: Person | None) -> UserRecord:
+    """Set the password of a user whose row the transaction has locked, and end the user's sessions and links.
+
+    The caller commits.
+
+    :param hashed: the hash of the new password.
+    :param by: who set it; by default the actor of the session's origin.
+    """
+    recording.record_change(session, now, user, {"password": True}, by=by)
+    updated_at = max(now, user.updated_at + VERSION_STEP)
+    changed = _update(session, user, {"password_hash": hashed, "must_change_password": False, "updated_at": updated_at})
+    _end_what_depended(session, changed, {"password_hash": hashed}, None)
+    return changed
 
 
 def delete_user(

@@ -95,6 +95,7 @@ class NewUser:
     is_active: bool = True
     is_superuser: bool = False
     created_at: datetime | None = None
+    must_change_password: bool = False
 
 
 def email(value: str) -> str:

@@ -39,7 +39,12 @@ def keep_a_superuser(session: Session, user: User | UserRecord) -> None:
 
 
 def require_allowed(by: Identity, user_id: int, wanted: Mapping[str, Any]) -> None:
-    """:raises AccessDenied: plain users may change themselves alone, and neither ``is_active`` nor ``is_superuser``."""
+    """:raises AccessDenied: plain users may change themselves alone, and neither ``is_active`` nor ``is_superuser``.
+
+    Nobody asks a new password of himself.
+    """
+    if by.user.id == user_id and "must_change_password" in wanted:
+        raise AccessDenied
     if not by.user.is_superuser and (by.user.id != user_id or wanted.keys() & {"is_active", "is_superuser"}):
         raise AccessDenied
 
@@ -49,6 +54,10 @@ def require_version(user: User | UserRecord, versions: Container[str] | None) ->
     if versions is not None and user.version not in versions:
         raise VersionChanged
 
+
+NEEDS_PASSWORD = FieldProblem(
+    "must_change_password", "needs_password", "Only together with a new password can you ask for another one at the next log-in."
+)
 
 _STORED = select(User.email, User.username, User.full_name, User.password_hash).where(User.id == bindparam("id"))
 
@@ -60,6 +69,8 @@ def check_passwords(session: Session, user_id: int, wanted: Mapping[str, Any], c
     :return: the hash that was verified, which has to be the same once the row is locked; ``None``: no proof is needed.
     :raises ValidationFailed: the current password is missing or wrong, or the new one is made of the user's names.
     """
+    if "must_change_password" in wanted and "password" not in wanted:
+        raise ValidationFailed([NEEDS_PASSWORD])
     if not ("password" in wanted or (own and "email" in wanted)):
         return None
     stored = session.execute(_STORED, {"id": user_id}).one_or_none()

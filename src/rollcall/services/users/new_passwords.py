@@ -18,6 +18,8 @@ from rollcall.services.normalization import is_storable
 PASSWORD_MIN: Final = 8
 PASSWORD_MAX: Final = LONGEST
 
+SAME_PASSWORD: Final = FieldProblem("password", "same_password", "This is the present password; choose another.")
+
 # Longer than any known kind of hash, and than a password of the greatest length in another Unicode form: a code point in NFC was
 # at most four.
 _TYPED_MAX: Final = 1024

@@ -305,6 +305,7 @@ function sendInPlace() {
   document.addEventListener("submit", async (event) => {
     const form = event.target;
     if (event.defaultPrevented || form.method !== "post" || "import" in form.dataset) return;
+    if (event.submitter?.dataset.download !== undefined) return; // the answer is a file
     event.preventDefault();
     say(form, "");
     try {
@@ -439,6 +440,16 @@ function dismissOnPress(button) {
   });
 }
 
+// A one-time link has its secret behind the #, which browsers send to no server. It goes into the form, and out of the address.
+function takeSecret(form) {
+  const isSecret = () => /^#[\w-]{43}$/.test(location.hash);
+  addEventListener("hashchange", () => isSecret() && location.reload()); // another link was pasted over this address
+  if (!isSecret()) return;
+  form.elements[form.dataset.fragment].value = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  form.requestSubmit();
+}
+
 // What a part of a page needs, also one that has just come.
 function enhance(part) {
   for (const form of part.querySelectorAll("form[method=post]")) sendOnce(form);
@@ -457,4 +468,5 @@ for (const results of document.querySelectorAll("#results")) actInPlace(results)
 handleMenus();
 enhance(document);
 sendInPlace(); // after the list, which has its own way with its forms
+for (const form of document.querySelectorAll("[data-fragment]")) takeSecret(form);
 listenToKeys();
