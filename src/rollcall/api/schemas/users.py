@@ -48,6 +48,12 @@ def _password(**kwargs: Any) -> Text:
     return Text(fields.password, metadata=metadata, load_only=True, **kwargs)
 
 
+def _stored_hash(value: str) -> str | None:
+    if not value:  # in a file an empty cell means that there is no password; here it is a mistake
+        raise FieldError("invalid_format", "The password hash is empty.")
+    return fields.password_hash(value)
+
+
 def _exactly(description: str) -> Text:
     metadata = {"minLength": 1, "maxLength": filters.NAME_MAX, "description": description, "examples": [EXAMPLE["username"]]}
     return Text(filters.exact_name, metadata=metadata)
@@ -123,14 +129,14 @@ class BulkUserSchema(NewUserSchema):
 
     password = _password()
     password_hash = Text(
-        fields.password_hash,
+        _stored_hash,
         load_only=True,
-        metadata={"description": "argon2, bcrypt, scrypt or pbkdf2 in PHC or crypt form, at a bounded cost", "maxLength": 512},
+        metadata={"description": "The hash of another system, in a known format (docs/HASHES.md)", "maxLength": 512},
     )
 
     @ma.validates_schema
     def _one_secret(self, data: dict[str, Any], **_: Any) -> None:
-        if "password" in data and "password_hash" in data:
+        if "password" in data and data.get("password_hash") is not None:
             problem = Problem("Give a password or a password hash, not both.", "not_both")
             raise ma.ValidationError({"password_hash": [problem]})
 

@@ -35,6 +35,7 @@ import email_validator
 
 from rollcall.errors import FieldError, FieldProblem, ValidationFailed
 from rollcall.services import normalization
+from rollcall.services.identity.hash_formats import is_no_password
 from rollcall.services.identity.passwords import check_hash
 from rollcall.services.normalization import is_storable
 from rollcall.services.users import new_passwords
@@ -167,11 +168,14 @@ def full_name(value: str | None) -> str | None:
     return name or None
 
 
-def password_hash(value: str) -> str:
-    """Check an imported password hash: argon2, bcrypt, scrypt or pbkdf2, at a bounded cost.
+def password_hash(value: str) -> str | None:
+    """Check an imported password hash: one of the formats of ``identity.hash_formats``, at a bounded cost.
 
+    :return: the hash; ``None`` for a word that stands for "no password", such as ``!`` or ``*``.
     :raises FieldError: ``invalid_format``.
     """
+    if is_no_password(value):
+        return None
     try:
         check_hash(value)
     except ValueError as error:
@@ -232,7 +236,7 @@ def new_user(row: Mapping[str, object], *, now: datetime, text: bool = False) ->
     created_at = None
     if row.get("created_at") is not None:
         created_at = _text(row, "created_at", lambda value: sign_up_time(value, now=now), problems)
-    if row.get("password") is not None and row.get("password_hash") is not None:
+    if row.get("password") is not None and hashed is not None:
         problems.append(FieldProblem("password_hash", "not_both", "Give a password or a password hash, not both."))
     for required in ("email", "username"):
         if row.get(required) is None:
