@@ -41,10 +41,3 @@ def test_weak_hash_is_refused_by_name(as_root):
     assert detail["field"] == "body.0.password_hash"
     assert "unsalted MD5" in detail["message"]
     assert "5f4dcc" not in answer.text
-
-
-@pytest.mark.parametrize("word", ["!", "*", "x"])
-def test_word_for_no_password_is_none(as_root, session, word):
-    row = {"email": "mover@example.org", "username": "mover", "password_hash": word}
-    assert as_root.post("/users/bulk", json=[row]).status_code == 201
-    assert session.scalars(select(User.password_hash).where(User.username == "mover")).one() is None

@@ -157,14 +157,17 @@ def _line(problem: imports.ImportProblem, file_format: FileFormat) -> str:
 @users.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, writable=True, allow_dash=True))
 @click.option("--format", "file_format", type=click.Choice(["csv", "ndjson"]), help="By default as FILE's name says.")
-def export_users(file: str, file_format: ExportFormat | None) -> None:
+@click.option("--with-hashes", is_flag=True, help="Also write the password hashes. Whoever has them can try passwords.")
+def export_users(file: str, file_format: ExportFormat | None, with_hashes: bool) -> None:
     """Export every user to FILE, or - for standard output. FILE appears when it is complete."""
     chosen: ExportFormat = file_format or ("ndjson" if file.endswith(".ndjson") else "csv")
     with transaction() as session:
         count = tally.count(session)
         everybody = user_search.exported(session, UserFilter(sort_order="asc"))
-        exports.record(session, chosen, runtime.now(), {})
+        exports.record(session, chosen, runtime.now(), {}, with_hashes=with_hashes)
+    if with_hashes:
+        everybody = exports.with_hashes(everybody)
     with progress_bar("Exporting", count) as progress, written(file) as target:
-        for chunk in exports.export_rows(stream_rows(everybody), chosen):
+        for chunk in exports.export_rows(stream_rows(everybody), chosen, hashes=with_hashes):
             target.write(chunk)
             progress(exports.ROWS_PER_CHUNK)

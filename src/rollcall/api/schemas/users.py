@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import marshmallow as ma
@@ -9,6 +10,7 @@ import marshmallow as ma
 from rollcall.api.parsing import Problem
 from rollcall.api.schemas.base import Choice, Flag, Moment, Number, Schema, Text
 from rollcall.errors import FieldError, ValidationFailed
+from rollcall.infra import runtime
 from rollcall.models import User, UserRecord
 from rollcall.services.search import filters, terms
 from rollcall.services.users import fields
@@ -48,10 +50,15 @@ def _password(**kwargs: Any) -> Text:
     return Text(fields.password, metadata=metadata, load_only=True, **kwargs)
 
 
-def _stored_hash(value: str) -> str | None:
-    if not value:  # in a file an empty cell means that there is no password; here it is a mistake
-        raise FieldError("invalid_format", "The password hash is empty.")
-    return fields.password_hash(value)
+def _stored_hash(value: str) -> str:
+    found = fields.password_hash(value)
+    if found is None:  # in a file a word such as "!" says that there is no password; here it is a mistake
+        raise FieldError("invalid_format", "This is not a password hash. Leave the field out if the user has no password.")
+    return found
+
+
+def _sign_up_time(value: str) -> datetime:
+    return fields.sign_up_time(value, now=runtime.now())
 
 
 def _exactly(description: str) -> Text:
@@ -118,14 +125,7 @@ class RegistrationSchema(Schema):
 
 
 class NewUserSchema(RegistrationSchema):
-    """A user whom a superuser creates."""
-
-    is_active = Flag()
-    is_superuser = Flag()
-
-
-class BulkUserSchema(NewUserSchema):
-    """A row of a bulk: with a password, or a hash of one, or neither (who then cannot log in until one is set)."""
+    """A user whom a superuser creates: with a password, or a hash of one, or neither (who cannot log in until one is set)."""
 
     password = _password()
     password_hash = Text(
@@ -133,10 +133,20 @@ class BulkUserSchema(NewUserSchema):
         load_only=True,
         metadata={"description": "The hash of another system, in a known format (docs/HASHES.md)", "maxLength": 512},
     )
+    is_active = Flag()
+    is_superuser = Flag()
+    created_at = Text(
+        _sign_up_time,
+        metadata={
+            "format": "date-time",
+            "description": "When the user signed up elsewhere, with an offset. By default now.",
+            "examples": [EXAMPLE["created_at"]],
+        },
+    )
 
     @ma.validates_schema
     def _one_secret(self, data: dict[str, Any], **_: Any) -> None:
-        if "password" in data and data.get("password_hash") is not None:
+        if "password" in data and "password_hash" in data:
             problem = Problem("Give a password or a password hash, not both.", "not_both")
             raise ma.ValidationError({"password_hash": [problem]})
 

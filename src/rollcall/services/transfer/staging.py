@@ -18,12 +18,15 @@ from rollcall.services.transfer import bulk_copy
 from rollcall.services.users.fields import NewUser
 
 ROWS_PER_STEP: Final = 2_000
+GIVEN: Final = {"full_name": 1, "is_active": 2, "is_superuser": 4, "created_at": 8}
+"""The bit that says that a row has this field, in the column ``given``: an update changes no other."""
 
 _MAKE: Final = text("""
     DROP TABLE IF EXISTS pg_temp.import_rows, pg_temp.import_hashes, pg_temp.import_clashes;
     CREATE TEMPORARY TABLE import_rows (
         place bigint, line bigint, email text, username text, full_name text, password_hash text,
-        is_active boolean, is_superuser boolean, created_at timestamptz
+        is_active boolean, is_superuser boolean, created_at timestamptz, id bigint, updated_at timestamptz,
+        last_login_at timestamptz, given smallint
     );
     CREATE TEMPORARY TABLE import_hashes (place bigint, password_hash text);
     CREATE TEMPORARY TABLE import_clashes (place bigint, line bigint, field text, earlier bigint)
@@ -32,7 +35,8 @@ _MAKE: Final = text("""
 _STAGE: Final = text("""
     INSERT INTO import_rows SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS given (
         place bigint, line bigint, email text, username text, full_name text, password_hash text,
-        is_active boolean, is_superuser boolean, created_at timestamptz
+        is_active boolean, is_superuser boolean, created_at timestamptz, id bigint, updated_at timestamptz,
+        last_login_at timestamptz, given smallint
     )
 """)
 
@@ -61,15 +65,19 @@ _TAKEN: Final = """
 _CLASHES: Final = "SELECT place, line, field, earlier FROM import_clashes ORDER BY place, field, earlier"
 _COUNT_CLASHES: Final = text("SELECT count(*), count(DISTINCT place) FROM import_clashes")
 
-# Ids in the order of the file; the rows in the order of their names: of two imports of the same users at once, the second
-# then waits for the first, where they could otherwise wait for each other.
+# Ids in the order of the file, or in an empty installation those of the file, if each row has its own. The rows in the order of
+# their names: of two imports of the same users at once, the second then waits for the first, where they could otherwise wait for
+# each other.
 _SORT: Final = text("""
     CREATE TEMPORARY TABLE import_sorted ON COMMIT DROP AS
+    WITH kept AS MATERIALIZED (
+        SELECT NOT EXISTS (SELECT FROM users) AND count(*) = count(DISTINCT id) AS keep FROM import_rows
+    )
     SELECT row_number() OVER (ORDER BY user_name_key(username) COLLATE "C") AS turn, numbered.*
     FROM (
-        SELECT nextval(pg_get_serial_sequence('users', 'id')) AS id, rows.email, rows.username, rows.full_name,
-               coalesce(hashes.password_hash, rows.password_hash) AS password_hash,
-               rows.is_active, rows.is_superuser, rows.created_at
+        SELECT CASE WHEN (SELECT keep FROM kept) THEN rows.id ELSE nextval(pg_get_serial_sequence('users', 'id')) END AS id,
+               rows.email, rows.username, rows.full_name, coalesce(hashes.password_hash, rows.password_hash) AS password_hash,
+               rows.is_active, rows.is_superuser, rows.created_at, rows.updated_at, rows.last_login_at
         FROM import_rows AS rows LEFT JOIN import_hashes AS hashes USING (place)
         ORDER BY rows.place
     ) AS numbered;
@@ -78,9 +86,21 @@ _SORT: Final = text("""
 """)
 
 _WRITE: Final = text("""
-    INSERT INTO users (id, email, username, full_name, password_hash, is_active, is_superuser, created_at, updated_at)
-    SELECT id, email, username, full_name, password_hash, is_active, is_superuser, coalesce(created_at, :now), :now
+    INSERT INTO users (
+        id, email, username, full_name, password_hash, is_active, is_superuser, created_at, updated_at, never_logged_in
+    )
+    SELECT id, email, username, full_name, password_hash, is_active, is_superuser, coalesce(created_at, :now),
+           coalesce(updated_at, :now), last_login_at IS NULL
     FROM import_sorted WHERE turn > :done AND turn <= :upto ORDER BY turn
+""")
+_WRITE_LOGINS: Final = text("""
+    INSERT INTO user_logins (user_id, last_login_at)
+    SELECT id, last_login_at FROM import_sorted WHERE turn > :done AND turn <= :upto AND last_login_at IS NOT NULL ORDER BY turn
+""")
+# Ids of a file are not the sequence's.
+_CONTINUE_IDS: Final = text("""
+    SELECT setval(pg_get_serial_sequence('users', 'id'), id) FROM (SELECT max(id) AS id FROM import_sorted) AS last
+    WHERE id > coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')), 0)
 """)
 
 
@@ -124,6 +144,10 @@ def stage(connection: Connection, users: Sequence[tuple[int, int, NewUser]]) -> 
             "is_active": user.is_active,
             "is_superuser": user.is_superuser,
             "created_at": user.created_at and user.created_at.isoformat(),
+            "id": user.restored.id,
+            "updated_at": user.restored.updated_at and user.restored.updated_at.isoformat(),
+            "last_login_at": user.restored.last_login_at and user.restored.last_login_at.isoformat(),
+            "given": sum(bit for name, bit in GIVEN.items() if name in user.given),
         }
         for place, line, user in users
     ]
@@ -171,5 +195,8 @@ def write(connection: Connection, rows: int, now: datetime, progress: Callable[[
     """
     connection.execute(_SORT)
     for done in range(0, rows, ROWS_PER_STEP):
-        connection.execute(_WRITE, {"now": now, "done": done, "upto": done + ROWS_PER_STEP})
+        step = {"done": done, "upto": done + ROWS_PER_STEP}
+        connection.execute(_WRITE, step | {"now": now})
+        connection.execute(_WRITE_LOGINS, step)
         progress(min(done + ROWS_PER_STEP, rows))
+    connection.execute(_CONTINUE_IDS)
