@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from rollcall.cli import existing as existing_users
 from rollcall.cli.console import CommandGroup, counted, progress_bar, say_building, shown, transaction
 from rollcall.cli.files import ImportProgress, import_format, open_source, written
 from rollcall.errors import FieldError, FieldProblem, UserNotFound, ValidationFailed
@@ -17,6 +18,7 @@ from rollcall.services.search import user_search
 from rollcall.services.search.user_search import UserFilter
 from rollcall.services.statistics import tally
 from rollcall.services.transfer import exports, imports, seeds
+from rollcall.services.transfer.existing import Existing
 from rollcall.services.transfer.exports import ExportFormat
 from rollcall.services.transfer.row_files import FileFormat
 from rollcall.services.users import directory, fields
@@ -120,7 +122,8 @@ def seed(count: int, seed: int) -> None:
 @users.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
-def import_users(file: str, dry_run: bool) -> None:
+@existing_users.options
+def import_users(file: str, dry_run: bool, existing: str, changes_file: str | None) -> None:
     """Import the users of FILE: .csv, .ndjson or .json, or - for standard input. All of them, or none."""
     with (
         open_source(file) as source,
@@ -136,15 +139,18 @@ def import_users(file: str, dry_run: bool) -> None:
             now=runtime.now(),
             progress=progress.update,
             building=say_building,
+            existing=Existing(existing),
         )
+        if dry_run and not report.problem_count:
+            progress.close()
+            existing_users.show_preview(connection, report, changes_file)
     for problem in report.problems:
         click.echo(_line(problem, file_format))
     if hidden := report.problem_count - len(report.problems):
         click.echo(f"… and {hidden:,} more.")
     if report.problem_count:
         raise click.ClickException(f"Nothing was imported: {counted(report.problem_count, 'problem')}.")
-    done = counted(report.created, "user")
-    click.echo(f"{done} would be imported." if dry_run else f"Imported {done}.")
+    click.echo(existing_users.summary(report, Existing(existing), dry_run=dry_run))
 
 
 def _line(problem: imports.ImportProblem, file_format: FileFormat) -> str:

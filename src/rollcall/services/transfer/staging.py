@@ -18,7 +18,7 @@ from rollcall.services.transfer import bulk_copy
 from rollcall.services.users.fields import NewUser
 
 ROWS_PER_STEP: Final = 2_000
-GIVEN: Final = {"full_name": 1, "is_active": 2, "is_superuser": 4, "created_at": 8}
+GIVEN: Final = {"full_name": 1, "is_active": 2, "is_superuser": 4, "created_at": 8, "password": 16}
 """The bit that says that a row has this field, in the column ``given``: an update changes no other."""
 
 _MAKE: Final = text("""
@@ -79,6 +79,7 @@ _SORT: Final = text("""
                rows.email, rows.username, rows.full_name, coalesce(hashes.password_hash, rows.password_hash) AS password_hash,
                rows.is_active, rows.is_superuser, rows.created_at, rows.updated_at, rows.last_login_at
         FROM import_rows AS rows LEFT JOIN import_hashes AS hashes USING (place)
+        WHERE NOT EXISTS (SELECT FROM import_matches WHERE import_matches.place = rows.place)
         ORDER BY rows.place
     ) AS numbered;
     CREATE INDEX ON import_sorted (turn);
@@ -105,8 +106,9 @@ _CONTINUE_IDS: Final = text("""
 
 
 class Clash(NamedTuple):
-    """A row whose name another row or a stored user has.
+    """A row that another row or a stored user stands in the way of.
 
+    :ivar field: whose value both have; empty: both rows belong to the same stored user.
     :ivar earlier: the line of the other row; ``None``: a stored user.
     """
 
@@ -117,10 +119,16 @@ class Clash(NamedTuple):
 
     @property
     def type(self) -> str:
+        if self.field not in ("", *NAMES):
+            return "last_superuser"
         return "taken" if self.earlier is None else "duplicate"
 
     @property
     def message(self) -> str:
+        if self.field not in ("", *NAMES):
+            return "This would leave no active superuser who can log in."
+        if not self.field:
+            return f"Line {self.earlier} changes this user, too."
         label = NAMES[self.field]
         return f"This {label} is already in use." if self.earlier is None else f"Line {self.earlier} has this {label}, too."
 
@@ -154,16 +162,16 @@ def stage(connection: Connection, users: Sequence[tuple[int, int, NewUser]]) -> 
     connection.execute(_STAGE, {"rows": json.dumps(rows)})
 
 
-def find_clashes(connection: Connection, *, among_rows: bool = True) -> tuple[int, int]:
-    """Find every row whose names are taken, or are those of an earlier row.
-
-    :param among_rows: whether to look for the latter.
-    :return: how many clashes there are, and in how many rows.
-    """
+def find_clashes(connection: Connection, *, among_rows: bool, with_users: bool) -> None:
+    """Find every row whose names are those of an earlier row (``among_rows``), or of a stored user (``with_users``)."""
     connection.execute(text("ANALYZE import_rows"))
-    for query in (_DUPLICATES, _TAKEN) if among_rows else (_TAKEN,):
+    for query in [_DUPLICATES] * among_rows + [_TAKEN] * with_users:
         for name in ("email", "username"):
             connection.execute(text(query.format(field=name)))
+
+
+def count_clashes(connection: Connection) -> tuple[int, int]:
+    """Return how many clashes there are, and in how many rows."""
     clashes, rows = connection.execute(_COUNT_CLASHES).one()
     return clashes, rows
 
@@ -175,7 +183,7 @@ def first_clashes(connection: Connection, most: int) -> list[Clash]:
 
 def stream_clashes(connection: Connection) -> Iterator[Clash]:
     """All clashes in the order of the file, in constant memory; in a transaction."""
-    yield from (Clash(*row) for row in connection.execution_options(yield_per=1_000).execute(text(_CLASHES)))
+    yield from (Clash(*row) for row in connection.execute(text(_CLASHES), execution_options={"yield_per": 1_000}))
 
 
 def stage_hashes(connection: Connection, places: Sequence[int], hashes: Sequence[str]) -> None:
