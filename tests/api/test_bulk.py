@@ -254,3 +254,11 @@ def test_bulk_has_ten_times_the_time_and_says_how_many_passwords_would_have_fitt
     hashed = int(re.fullmatch(said, detail["message"])[1])
     assert 0 < hashed < 1000
     assert session.connection().exec_driver_sql("SELECT count(*) FROM users").scalar() == 1
+
+
+def test_rows_may_have_the_time_of_sign_up(as_root):
+    given = [row | {"created_at": f"2021-03-0{n + 1}T05:06:07Z"} for n, row in enumerate(rows(3))]
+    made = as_root.post("/users/bulk", json=given).json
+    assert [user["created_at"][:10] for user in made] == ["2021-03-01", "2021-03-02", "2021-03-03"]
+    bad = as_root.post("/users/bulk", json=[{"email": "x@b.de", "username": "xx", "created_at": "2021"}])
+    assert problems(bad) == {("body.0.created_at", "invalid_format")}

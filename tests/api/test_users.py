@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from answers import problems, refused
+from facts import PASSWORD_HASH
 from rollcall.models import User, UserSession
 from threads import together
 
@@ -60,7 +61,7 @@ def test_password_is_kept_as_an_argon2id_hash(as_root, session):
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-@pytest.mark.parametrize("field", ["email", "username", "password"])
+@pytest.mark.parametrize("field", ["email", "username"])
 def test_required_field_that_is_missing_is_named(as_root, session, field):
     answer = as_root.post("/users", json={name: value for name, value in BOB.items() if name != field})
     assert refused(answer, 422, "validation_error")
@@ -75,7 +76,7 @@ def test_null_is_refused_where_a_value_is_needed(as_root, field):
     assert problems(answer) == {(f"body.{field}", "null")}
 
 
-@pytest.mark.parametrize("field", ["id", "created_at", "updated_at", "password_hash", "current_password", "nickname", ""])
+@pytest.mark.parametrize("field", ["id", "updated_at", "last_login_at", "current_password", "nickname", ""])
 def test_unknown_field_is_refused(as_root, session, field):
     answer = as_root.post("/users", json=BOB | {field: "x"})
     assert refused(answer, 422, "validation_error")
@@ -113,6 +114,9 @@ def test_unknown_field_is_refused(as_root, session, field):
         ("is_active", 1, "invalid_type"),
         ("is_superuser", "yes", "invalid_type"),
         ("is_superuser", 0, "invalid_type"),
+        ("created_at", "2021-03-04 05:06:07", "invalid_format"),
+        ("created_at", "2999-01-01T00:00:00Z", "out_of_range"),
+        ("created_at", 1614834367, "invalid_type"),
     ],
 )
 def test_invalid_value_is_refused_with_its_field_and_reason(as_root, session, field, value, kind):
@@ -125,7 +129,7 @@ def test_invalid_value_is_refused_with_its_field_and_reason(as_root, session, fi
 def test_every_problem_is_named_at_once(as_root):
     answer = as_root.post("/users", json={"email": "x", "username": "?", "is_active": 0, "extra": 1})
     fields = {field for field, _ in problems(answer)}
-    assert fields == {"body.email", "body.username", "body.password", "body.is_active", "body.extra"}
+    assert fields == {"body.email", "body.username", "body.is_active", "body.extra"}
 
 
 @pytest.mark.parametrize("username", ["abc", "a" * 50, "_-_", "007"])
@@ -285,3 +289,14 @@ def test_the_longest_names_fit_into_every_index(as_root):
     }
     assert as_root.post("/users", json=longest).status_code == 201
     assert as_root.get("/users?search=_-_-_&sort_by=email").json["total"] == 1
+
+
+def test_user_may_have_signed_up_elsewhere_with_a_hash_or_without_a_password(as_root, nobody):
+    given = {"created_at": "2021-03-04T05:06:07.000008+02:00", "password_hash": PASSWORD_HASH}
+    bob = {name: value for name, value in BOB.items() if name != "password"}
+    answer = as_root.post("/users", json=bob | given)
+    assert (answer.status_code, answer.json["created_at"]) == (201, "2021-03-04T03:06:07.000008+00:00")
+    assert nobody.post("/auth/login", json={"username": BOB["username"], "password": PASSWORD}).status_code == 200
+    assert as_root.post("/users", json={"email": "cid@example.org", "username": "cid"}).status_code == 201
+    both = as_root.post("/users", json=BOB | given | {"email": "dan@example.org", "username": "dan"})
+    assert problems(both) == {("body.password_hash", "not_both")}

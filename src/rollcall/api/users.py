@@ -10,7 +10,6 @@ from rollcall.api import access, paging, sign_in
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.client import transaction
 from rollcall.api.schemas.users import (
-    BulkUserSchema,
     ExportQuerySchema,
     ListQuerySchema,
     NewUserSchema,
@@ -53,7 +52,11 @@ def list_users(query: dict[str, Any]) -> Any:
 @blueprint.response(201, UserSchema, headers=LOCATION | ETAG)
 @blueprint.errors(400, 409, 413, 415, 422)
 def create_user(new: NewUser) -> Any:
-    """Create a user"""
+    """Create a user
+
+    With a password, or with `password_hash` of another system, or with neither: then nobody can log in as this user until a
+    password is set.
+    """
     with transaction() as work:
         user = directory.create_user(work, new, access.identity(), runtime.now())
     response = versioned(user, 201)
@@ -64,7 +67,7 @@ def create_user(new: NewUser) -> Any:
 @blueprint.post("/bulk")
 @access.superuser
 @bodies.large
-@blueprint.arguments(BulkUserSchema(many=True))
+@blueprint.arguments(NewUserSchema(many=True))
 @blueprint.response(201, UserSchema(many=True))
 @blueprint.errors(400, 409, 413, 415, 422)
 @deadline.limit(times=10)

@@ -94,6 +94,10 @@ class ImportProgress(AbstractContextManager["ImportProgress"]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.close()
 
+    def close(self) -> None:
+        """End the bar, so that lines can be printed."""
+        self._bar.close()
+
     def update(self, stage: str, done: int, total: int | None) -> None:
         """To be called by the import."""
         if stage == "reading" and self._size:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import click
 
 from rollcall.cli import addresses
+from rollcall.cli import existing as existing_users
 from rollcall.cli.console import CommandGroup, counted, progress_bar, say_building, shown, transaction
 from rollcall.cli.files import ImportProgress, import_format, open_source, written
 from rollcall.errors import FieldError, FieldProblem, UserNotFound, ValidationFailed
@@ -18,6 +19,7 @@ from rollcall.services.search import user_search
 from rollcall.services.search.user_search import UserFilter
 from rollcall.services.statistics import tally
 from rollcall.services.transfer import exports, imports, link_files, seeds
+from rollcall.services.transfer.existing import Existing
 from rollcall.services.transfer.exports import ExportFormat
 from rollcall.services.transfer.row_files import FileFormat
 from rollcall.services.users import directory, fields, password_links
@@ -139,7 +141,8 @@ def seed(count: int, seed: int) -> None:
 @users.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
-def import_users(file: str, dry_run: bool) -> None:
+@existing_users.options
+def import_users(file: str, dry_run: bool, existing: str, changes_file: str | None) -> None:
     """Import the users of FILE: .csv, .ndjson or .json, or - for standard input. All of them, or none."""
     with (
         open_source(file) as source,
@@ -155,15 +158,18 @@ def import_users(file: str, dry_run: bool) -> None:
             now=runtime.now(),
             progress=progress.update,
             building=say_building,
+            existing=Existing(existing),
         )
+        if dry_run and not report.problem_count:
+            progress.close()
+            existing_users.show_preview(connection, report, changes_file)
     for problem in report.problems:
         click.echo(_line(problem, file_format))
     if hidden := report.problem_count - len(report.problems):
         click.echo(f"… and {hidden:,} more.")
     if report.problem_count:
         raise click.ClickException(f"Nothing was imported: {counted(report.problem_count, 'problem')}.")
-    done = counted(report.created, "user")
-    click.echo(f"{done} would be imported." if dry_run else f"Imported {done}.")
+    click.echo(existing_users.summary(report, Existing(existing), dry_run=dry_run))
 
 
 def _line(problem: imports.ImportProblem, file_format: FileFormat) -> str:
@@ -176,14 +182,17 @@ def _line(problem: imports.ImportProblem, file_format: FileFormat) -> str:
 @users.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, writable=True, allow_dash=True))
 @click.option("--format", "file_format", type=click.Choice(["csv", "ndjson"]), help="By default as FILE's name says.")
-def export_users(file: str, file_format: ExportFormat | None) -> None:
+@click.option("--with-hashes", is_flag=True, help="Also write the password hashes. Whoever has them can try passwords.")
+def export_users(file: str, file_format: ExportFormat | None, with_hashes: bool) -> None:
     """Export every user to FILE, or - for standard output. FILE appears when it is complete."""
     chosen: ExportFormat = file_format or ("ndjson" if file.endswith(".ndjson") else "csv")
     with transaction() as session:
         count = tally.count(session)
         everybody = user_search.exported(session, UserFilter(sort_order="asc"))
-        exports.record(session, chosen, runtime.now(), {})
+        exports.record(session, chosen, runtime.now(), {}, with_hashes=with_hashes)
+    if with_hashes:
+        everybody = exports.with_hashes(everybody)
     with progress_bar("Exporting", count) as progress, written(file) as target:
-        for chunk in exports.export_rows(stream_rows(everybody), chosen):
+        for chunk in exports.export_rows(stream_rows(everybody), chosen, hashes=with_hashes):
             target.write(chunk)
             progress(exports.ROWS_PER_CHUNK)

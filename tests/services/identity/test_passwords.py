@@ -122,10 +122,8 @@ def test_no_hash_takes_as_long_as_a_wrong_password() -> None:
         "",
         "plain text",
         "5f4dcc3b5aa765d61d8327deb882cf99",
-        "$1$salt$qJH7.N4xYta3aEG/dfqo/0",
         "$6$salt$" + "x" * 86,
         "$2b$12$tooshort",
-        "$2x$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe",
         BCRYPT + "\n",
         BCRYPT[:-1] + "ö",
         BCRYPT[:-1] + "f",  # bits that no bcrypt sets

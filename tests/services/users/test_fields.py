@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from rollcall.errors import FieldError, ValidationFailed
 from rollcall.services import normalization
 from rollcall.services.users import fields
 from rollcall.services.users.fields import NewUser
+from rollcall.services.users.restored_fields import Restored
 
 NOW = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
 
@@ -231,7 +233,10 @@ def test_a_row_becomes_a_user() -> None:
     }
     joined = datetime(2026, 1, 1, tzinfo=UTC)
     expected = NewUser("ann@example.com", "ann", "Ann", "a long one", is_active=False, is_superuser=False, created_at=joined)
-    assert fields.new_user(row, now=NOW) == expected
+    new = fields.new_user(row, now=NOW)
+    assert new == replace(expected, restored=Restored(id=7))
+    assert new.given >= {"full_name", "is_active", "created_at"}
+    assert "is_superuser" not in new.given
 
 
 def problems(row: dict[str, Any], *, text: bool = False) -> set[tuple[str, str]]:

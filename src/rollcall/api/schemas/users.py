@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import marshmallow as ma
@@ -9,6 +10,7 @@ import marshmallow as ma
 from rollcall.api.parsing import Problem
 from rollcall.api.schemas.base import Choice, Flag, Moment, Number, Schema, Text
 from rollcall.errors import FieldError, ValidationFailed
+from rollcall.infra import runtime
 from rollcall.models import User, UserRecord
 from rollcall.services.search import filters, terms
 from rollcall.services.users import fields
@@ -48,6 +50,17 @@ def _full_name(**kwargs: Any) -> Text:
 def _password(**kwargs: Any) -> Text:
     metadata = {"format": "password", "minLength": 8, "maxLength": 128, "examples": ["correct-horse-battery"]}
     return Text(fields.password, metadata=metadata, load_only=True, **kwargs)
+
+
+def _stored_hash(value: str) -> str:
+    found = fields.password_hash(value)
+    if found is None:  # in a file a word such as "!" says that there is no password; here it is a mistake
+        raise FieldError("invalid_format", "This is not a password hash. Leave the field out if the user has no password.")
+    return found
+
+
+def _sign_up_time(value: str) -> datetime:
+    return fields.sign_up_time(value, now=runtime.now())
 
 
 def _exactly(description: str) -> Text:
@@ -117,27 +130,30 @@ class RegistrationSchema(Schema):
 
 
 class NewUserSchema(RegistrationSchema):
-    """A user whom a superuser creates."""
+    """A user whom a superuser creates: with a password, or a hash of one, or neither (who cannot log in until one is set)."""
 
+    password = _password()
+    password_hash = Text(
+        _stored_hash,
+        load_only=True,
+        metadata={"description": "The hash of another system, in a known format (docs/HASHES.md)", "maxLength": 512},
+    )
     is_active = Flag()
     is_superuser = Flag()
+    created_at = Text(
+        _sign_up_time,
+        metadata={
+            "format": "date-time",
+            "description": "When the user signed up elsewhere, with an offset. By default now.",
+            "examples": [EXAMPLE["created_at"]],
+        },
+    )
     must_change_password = Flag(metadata={"description": _MUST_CHANGE})
 
     @ma.validates_schema
     def _only_with_a_password(self, data: dict[str, Any], **_: Any) -> None:
         if data.get("must_change_password") and "password" not in data:
             raise ma.ValidationError({"must_change_password": [Problem(NEEDS_PASSWORD.message, NEEDS_PASSWORD.type)]})
-
-
-class BulkUserSchema(NewUserSchema):
-    """A row of a bulk: with a password, or a hash of one, or neither (who then cannot log in until one is set)."""
-
-    password = _password()
-    password_hash = Text(
-        fields.password_hash,
-        load_only=True,
-        metadata={"description": "argon2, bcrypt, scrypt or pbkdf2 in PHC or crypt form, at a bounded cost", "maxLength": 512},
-    )
 
     @ma.validates_schema
     def _one_secret(self, data: dict[str, Any], **_: Any) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from psycopg2.extras import Json
-from sqlalchemy import Connection, Table, bindparam, insert
+from sqlalchemy import Connection, Table, bindparam, insert, text
 from sqlalchemy.orm import Session
 
 from rollcall.infra import reading
@@ -23,6 +23,14 @@ log = logging.getLogger("rollcall.events")
 _TABLE: Final[Table] = SecurityEvent.__table__  # type: ignore[assignment]
 _COLUMNS: Final = [column.name for column in _TABLE.columns if column.name != "id"]
 _INSERT: Final = reading.Statement(insert(_TABLE).values({name: bindparam(name) for name in _COLUMNS}).returning(_TABLE.c.id))
+_INSERT_CHANGES: Final = """
+    INSERT INTO security_events (
+        at, type, actor_id, actor_username, subject_id, subject_username, address, user_agent, request_id, changes
+    )
+    SELECT :at, :type, CAST(:actor_id AS bigint), :actor_username, id, username, CAST(:address AS inet),
+           :user_agent, :request_id, changes
+    FROM ({query}) AS found (id, username, changes)
+"""
 _UNLOGGED: Final = "events"  # in a session's ``info``: those of the transaction under way
 
 
@@ -107,6 +115,18 @@ def write(
 def write_on(connection: Connection, kind: Kind, at: datetime, origin: Origin, changes: Mapping[str, Any]) -> Event:
     """Record an event on a connection of a bulk's own. The caller commits, and then hands the result to ``log_event``."""
     return _insert(connection, _row(kind, at, origin, None, changes))
+
+
+def write_changes_on(connection: Connection, at: datetime, origin: Origin, fields: str, passwords: str) -> None:
+    """Record an event for each user of a batch whom it changed, on a connection of its own. The caller commits.
+
+    They are not logged one by one: the event of the batch itself is.
+
+    :param fields, passwords: our own queries for id, username and changes of users with changed fields, and with a new password.
+    """
+    row = _row(Kind.USER_CHANGED, at, origin, None, {})
+    for kind, query in ((Kind.USER_CHANGED, fields), (Kind.PASSWORD_CHANGED, passwords)):
+        connection.execute(text(_INSERT_CHANGES.format(query=query)), {**row, "type": str(kind)})
 
 
 def forget_unlogged(session: Session) -> None:

@@ -13,12 +13,12 @@ cannot lock anybody out. Unknown names are counted like known ones. Names and ad
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, delete, select, text
+from sqlalchemy import ARRAY, Connection, LargeBinary, Row, any_, delete, literal, select, text
 from sqlalchemy.orm import Session
 
 from rollcall.errors import TooManyFailures
@@ -222,6 +222,12 @@ def forget(session: Session, user_id: int) -> None:
     """Begin the row of failures of a user anew, whose password somebody has replaced. The caller commits."""
     key = _keys(Account(user_id, f"user {user_id}", None))["account"]
     session.execute(delete(LoginFailures).where(LoginFailures.key == key))
+
+
+def forget_all(connection: Connection, user_ids: Sequence[int]) -> None:
+    """Begin the rows of failures of these users anew, as :func:`forget` does. The caller commits."""
+    keys = [_keys(Account(user_id, f"user {user_id}", None))["account"] for user_id in user_ids]
+    connection.execute(delete(LoginFailures).where(LoginFailures.key == any_(literal(keys, ARRAY(LargeBinary)))))
 
 
 def _counted_by(attempt: Attempt, also: Iterable[str] = ()) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from typing import Final
 
 # Spring's and LDAP's names (RFC 2307, Dovecot's too), as in ``{SSHA}…``, ``{bcrypt}…``, ``{pbkdf2@SpringSecurity_v5_8}…``.
 _BRACED: Final = re.compile(
-    r"\{(?:x-)?(?:is|ldap_|plain-|cram-)?(?:s?sha|s?md[45]|sm3|nthash|lanman|crypt|[a-z0-9]+-crypt|[bs]crypt|argon2|pbkdf2)[\w@.:-]{0,40}\}"
+    r"\{(?:x-)?(?:is|ldap_|plain-|cram-)?(?:s?sha|s?md[45]|sm3|nthash|lanman|crypt|[a-z0-9]+-crypt|[bs]crypt|argon2|pbkdf2|aspnet)[\w@.:-]{0,40}\}"
     r"[!-~]{13,}",
     re.IGNORECASE,
 )

@@ -35,7 +35,8 @@ _hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=L
 _CURRENT: Final = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}$"
 # Nobody's password. Where there is no hash, this one is verified, so that the answer takes as long as a
 # user's.
-_DUMMY: Final = _CURRENT + "c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+_NOBODYS: Final = hash_formats.parse(_CURRENT + "c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+_SECONDS: Final = _NOBODYS.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +66,21 @@ def verify(password: str, stored: str | None) -> Verdict:
     """Say whether a password belongs to a stored hash.
 
     The password is tried in Unicode's NFC. If it was typed in another form it is tried so, too, for hashes from before
-    passwords were normalised. Without a hash, or with one that is not understood, as much time goes by as with an Argon2id
-    hash of ours, so that the time of an answer does not tell whether a user exists. (Imported hashes of another cost differ
-    until their first login.)
+    passwords were normalised. Without a hash, or with one that is not understood or is cheaper, as much time goes by as with an
+    Argon2id hash of ours, so that the time of an answer does not tell whether a user exists. (Imported hashes that cost more
+    take longer until their first log-in.)
 
     :param password: what was typed, of any length.
     :param stored: the stored hash, or None for a user without a password or no user at all.
     :return: whether it matches, and whether the caller should store a new hash of it.
     """
     known = _parsed(stored)
+    cheap = known is None or known.seconds < _SECONDS
     for number, typed in enumerate(_forms(password)):
-        if (known or hash_formats.parse(_DUMMY)).matches(typed) and known and typed != b"":
+        if known is not None and known.matches(typed) and typed != b"":
             return Verdict(ok=True, needs_rehash=number > 0 or (stored is not None and not stored.startswith(_CURRENT)))
+        if cheap:
+            _NOBODYS.matches(typed)
     return _REFUSED
 
 

@@ -141,7 +141,7 @@ def lock_for_change(
     return caller, _target(found[0][_WIDTH:])
 
 
-def lock_superusers(session: Session, *, target: int | None = None) -> None:
+def lock_superusers(session: Session | Connection, *, target: int | None = None) -> None:
     """Wait until nobody else changes superusers, and keep it so until the transaction ends.
 
     Taken before any row's lock by everything that changes a superuser, and by the creation of the first. Of two requests at

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -19,19 +19,22 @@ from typing import BinaryIO, Final, NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from rollcall.errors import RowsConflict, ValidationFailed
-from rollcall.infra.database import committed
-from rollcall.services.events import recording
-from rollcall.services.events.kinds import Kind
+from rollcall.errors import Deadlock, RowsConflict, ValidationFailed
 from rollcall.services.events.origin import OPERATOR, Origin
 from rollcall.services.identity import passwords
-from rollcall.services.transfer import bulk_copy, index_builds, staging
+from rollcall.services.transfer import bulk_copy, change_preview, staging
+from rollcall.services.transfer import existing as matching
+from rollcall.services.transfer.change_preview import UserChange
+from rollcall.services.transfer.existing import Counts, Existing
 from rollcall.services.transfer.row_files import FileFormat, Row, RowProblem, read_rows
+from rollcall.services.transfer.writing import Writing
 from rollcall.services.users.fields import NewUser, new_user
 
 MAX_PROBLEMS: Final = 1_000
 """So many problems are kept; the others are counted."""
 PASSWORDS_PER_BATCH: Final = 64
+TRIES: Final = 5
+"""How often rows are written where users may come and go meanwhile."""
 WRITING: Final = 200e-6
 """Seconds for a row to be written with its entries in all indexes, as measured on two cores; for estimates."""
 
@@ -61,7 +64,8 @@ class ImportReport:
 
     :ivar rows: users in the file.
     :ivar bad_rows: those of them with problems.
-    :ivar created: users written; in a rehearsal, those that would have been.
+    :ivar created, changed, left: rows that created a user, changed one, left one as it was; in a rehearsal, that would have.
+    :ivar changes: what the first of these changes are, in a rehearsal.
     :ivar superusers: how many of the valid rows are superusers.
     :ivar with_password, with_hash, without_password: how many of the valid rows have a plain password, a hash, or neither.
     :ivar problem_count: all problems; ``problems`` has the first ``MAX_PROBLEMS``.
@@ -71,6 +75,9 @@ class ImportReport:
     rows: int = 0
     bad_rows: int = 0
     created: int = 0
+    changed: int = 0
+    left: int = 0
+    changes: list[UserChange] = field(default_factory=list)
     superusers: int = 0
     with_password: int = 0
     with_hash: int = 0
@@ -109,6 +116,7 @@ def import_users(
     origin: Origin = OPERATOR,
     way: str = "command",
     building: Callable[[float], None] | None = None,
+    existing: Existing = Existing.FAIL,
 ) -> ImportReport:
     """Import every user of a file, or none.
 
@@ -123,7 +131,8 @@ def import_users(
     :param before_commit: called with the number of users in the transaction that writes them.
     :param origin: who imports, and ``way``, how; recorded in the transaction that writes the users.
     :param building: see :func:`index_builds.after_load`.
-    :return: what was created, or every problem. Rows that are not valid are not looked at for taken names.
+    :param existing: what to do with rows whose users are there by e-mail address or username.
+    :return: what was created and changed, or every problem. Rows that are not valid are not looked at for taken names.
     :raises RowsConflict: somebody took a name while this was written, and is gone again.
     """
     report = ImportReport()
@@ -131,40 +140,44 @@ def import_users(
     started = time.monotonic()
     with connection.begin():
         staging.make(connection)
+        matching.make(connection)
         for batch in _batches(_valid(checked(source, file_format, now), report, waiting)):
             check()
             staging.stage(connection, batch)
             progress("reading", report.rows, None)
-        _report_clashes(connection, report)
+        counts = _resolve(connection, existing, report)
+        report.changes = change_preview.first(connection)
+        skipped = matching.matched_places(connection) if existing is Existing.SKIP else set()
     report.seconds = time.monotonic() - started
     if report.problem_count or dry_run:
-        report.created = 0 if report.problem_count else report.rows
+        if not report.problem_count:
+            report.created, report.changed, report.left = counts
         return report
+    waiting.forget(skipped)
     hashes = waiting.hashed(progress, check)
+    with connection.begin():
+        bulk_copy.prepare(connection)
+        staging.stage_hashes(connection, waiting.places, hashes)
 
     def written(rows: int) -> None:
         progress("writing", rows, report.rows)
         check()
 
     written(0)
-    try:
-        with committed(connection):
-            bulk_copy.prepare(connection)
-            staging.stage_hashes(connection, waiting.places, hashes)
-            with index_builds.after_load(connection, report.rows, building=building):
-                staging.write(connection, report.rows, now, written)
-            before_commit(report.rows)
-            changes = {"way": way, "created": report.rows, "superusers": report.superusers}
-            event = recording.write_on(connection, Kind.USERS_IMPORTED, now, origin, changes)
-        report.created = report.rows
-        recording.log_event(event)
-    except IntegrityError as error:
-        # Somebody has taken a name since the check.
-        with connection.begin():
-            bulk_copy.prepare(connection)
-            _report_clashes(connection, report, among_rows=False)
-        if not report.problem_count:  # … and is gone again: the caller may repeat.
-            raise RowsConflict([]) from error
+    writing = Writing(now, written, before_commit, origin, way, building, existing)
+    for tries_left in reversed(range(TRIES if existing is not Existing.FAIL else 1)):
+        try:
+            report.created, report.changed, report.left = writing.write(connection, superusers=report.superusers)
+            break
+        except (IntegrityError, Deadlock) as error:
+            # Somebody has taken a name since the check. With users who are there the import goes on, and so it tries again.
+            if tries_left:
+                continue
+            with connection.begin():
+                bulk_copy.prepare(connection)
+                _resolve(connection, existing, report, among_rows=False)
+            if not report.problem_count:  # … and is gone again: the caller may repeat.
+                raise RowsConflict([]) from error
     return report
 
 
@@ -207,8 +220,18 @@ def _batches(users: Iterator[tuple[int, int, NewUser]]) -> Iterator[list[tuple[i
         yield batch
 
 
-def _report_clashes(connection: Connection, report: ImportReport, *, among_rows: bool = True) -> None:
-    count, rows = staging.find_clashes(connection, among_rows=among_rows)
+def _resolve(connection: Connection, existing: Existing, report: ImportReport, *, among_rows: bool = True) -> Counts:
+    """Find what only the set of rows can tell: names that occur twice, users who are there."""
+    staging.find_clashes(connection, among_rows=among_rows, with_users=existing is Existing.FAIL)
+    counts = matching.resolve(connection, existing)
+    if existing is Existing.UPDATE:
+        matching.find_clashes(connection)
+    _report_clashes(connection, report)
+    return counts
+
+
+def _report_clashes(connection: Connection, report: ImportReport) -> None:
+    count, rows = staging.count_clashes(connection)
     report.problem_count += count
     report.bad_rows += rows
     for clash in staging.first_clashes(connection, MAX_PROBLEMS):
@@ -227,6 +250,12 @@ class _Passwords:
     def add(self, place: int, password: str) -> None:
         self.places.append(place)
         self._plain.append(password)
+
+    def forget(self, places: Container[int]) -> None:
+        """Forget the passwords of these rows."""
+        kept = [(place, plain) for place, plain in zip(self.places, self._plain, strict=True) if place not in places]
+        self.places = array("q", [place for place, _ in kept])
+        self._plain = [plain for _, plain in kept]
 
     def hashed(self, progress: Progress, check: Callable[[], None]) -> list[str]:
         """Hash them on all cores, and forget them."""

@@ -27,6 +27,7 @@ from rollcall.services.events.origin import Origin
 from rollcall.services.identity import rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.transfer import imports
+from rollcall.services.transfer.existing import Existing
 from rollcall.services.transfer.imports import ImportReport
 from rollcall.services.transfer.row_files import FileFormat
 
@@ -131,6 +132,7 @@ def perform(
     clock: Callable[[], datetime],
     check: Callable[[], None],
     origin: Origin,
+    existing: Existing = Existing.FAIL,
 ) -> ImportReport | None:
     """Import a file that was checked, unless that has been done, or is being done, already.
 
@@ -139,6 +141,7 @@ def perform(
     :param run: what ``require`` has found for this very file.
     :param by: the superuser who began it.
     :param origin: who imports it, for the trail.
+    :param existing: what to do with users who are there, as in the check.
     :param check: called often; what it raises (the deadline) ends the import, and nothing is written.
     :raises InvalidToken, AccessDenied: ``by`` has meanwhile lost the right to import; nothing is written.
     :return: what has become of it, or ``None`` where this run is somebody else's to finish, or finished.
@@ -165,6 +168,7 @@ def perform(
         before_commit=finish,
         origin=origin,
         way="page",
+        existing=existing,
     )
     if report.problem_count:
         aside.execute(_REFUSED, {"run": run.id, "error": _why(report), "now": clock()})

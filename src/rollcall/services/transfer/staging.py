@@ -18,12 +18,15 @@ from rollcall.services.transfer import bulk_copy
 from rollcall.services.users.fields import NewUser
 
 ROWS_PER_STEP: Final = 2_000
+GIVEN: Final = {"full_name": 1, "is_active": 2, "is_superuser": 4, "created_at": 8, "password": 16}
+"""The bit that says that a row has this field, in the column ``given``: an update changes no other."""
 
 _MAKE: Final = text("""
     DROP TABLE IF EXISTS pg_temp.import_rows, pg_temp.import_hashes, pg_temp.import_clashes;
     CREATE TEMPORARY TABLE import_rows (
         place bigint, line bigint, email text, username text, full_name text, password_hash text,
-        is_active boolean, is_superuser boolean, created_at timestamptz
+        is_active boolean, is_superuser boolean, created_at timestamptz, id bigint, updated_at timestamptz,
+        last_login_at timestamptz, given smallint
     );
     CREATE TEMPORARY TABLE import_hashes (place bigint, password_hash text);
     CREATE TEMPORARY TABLE import_clashes (place bigint, line bigint, field text, earlier bigint)
@@ -32,7 +35,8 @@ _MAKE: Final = text("""
 _STAGE: Final = text("""
     INSERT INTO import_rows SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS given (
         place bigint, line bigint, email text, username text, full_name text, password_hash text,
-        is_active boolean, is_superuser boolean, created_at timestamptz
+        is_active boolean, is_superuser boolean, created_at timestamptz, id bigint, updated_at timestamptz,
+        last_login_at timestamptz, given smallint
     )
 """)
 
@@ -61,16 +65,21 @@ _TAKEN: Final = """
 _CLASHES: Final = "SELECT place, line, field, earlier FROM import_clashes ORDER BY place, field, earlier"
 _COUNT_CLASHES: Final = text("SELECT count(*), count(DISTINCT place) FROM import_clashes")
 
-# Ids in the order of the file; the rows in the order of their names: of two imports of the same users at once, the second
-# then waits for the first, where they could otherwise wait for each other.
+# Ids in the order of the file, or in an empty installation those of the file, if each row has its own. The rows in the order of
+# their names: of two imports of the same users at once, the second then waits for the first, where they could otherwise wait for
+# each other.
 _SORT: Final = text("""
     CREATE TEMPORARY TABLE import_sorted ON COMMIT DROP AS
+    WITH kept AS MATERIALIZED (
+        SELECT NOT EXISTS (SELECT FROM users) AND count(*) = count(DISTINCT id) AS keep FROM import_rows
+    )
     SELECT row_number() OVER (ORDER BY user_name_key(username) COLLATE "C") AS turn, numbered.*
     FROM (
-        SELECT nextval(pg_get_serial_sequence('users', 'id')) AS id, rows.email, rows.username, rows.full_name,
-               coalesce(hashes.password_hash, rows.password_hash) AS password_hash,
-               rows.is_active, rows.is_superuser, rows.created_at
+        SELECT CASE WHEN (SELECT keep FROM kept) THEN rows.id ELSE nextval(pg_get_serial_sequence('users', 'id')) END AS id,
+               rows.email, rows.username, rows.full_name, coalesce(hashes.password_hash, rows.password_hash) AS password_hash,
+               rows.is_active, rows.is_superuser, rows.created_at, rows.updated_at, rows.last_login_at
         FROM import_rows AS rows LEFT JOIN import_hashes AS hashes USING (place)
+        WHERE NOT EXISTS (SELECT FROM import_matches WHERE import_matches.place = rows.place)
         ORDER BY rows.place
     ) AS numbered;
     CREATE INDEX ON import_sorted (turn);
@@ -78,15 +87,28 @@ _SORT: Final = text("""
 """)
 
 _WRITE: Final = text("""
-    INSERT INTO users (id, email, username, full_name, password_hash, is_active, is_superuser, created_at, updated_at)
-    SELECT id, email, username, full_name, password_hash, is_active, is_superuser, coalesce(created_at, :now), :now
+    INSERT INTO users (
+        id, email, username, full_name, password_hash, is_active, is_superuser, created_at, updated_at, never_logged_in
+    )
+    SELECT id, email, username, full_name, password_hash, is_active, is_superuser, coalesce(created_at, :now),
+           coalesce(updated_at, :now), last_login_at IS NULL
     FROM import_sorted WHERE turn > :done AND turn <= :upto ORDER BY turn
+""")
+_WRITE_LOGINS: Final = text("""
+    INSERT INTO user_logins (user_id, last_login_at)
+    SELECT id, last_login_at FROM import_sorted WHERE turn > :done AND turn <= :upto AND last_login_at IS NOT NULL ORDER BY turn
+""")
+# Ids of a file are not the sequence's.
+_CONTINUE_IDS: Final = text("""
+    SELECT setval(pg_get_serial_sequence('users', 'id'), id) FROM (SELECT max(id) AS id FROM import_sorted) AS last
+    WHERE id > coalesce(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')), 0)
 """)
 
 
 class Clash(NamedTuple):
-    """A row whose name another row or a stored user has.
+    """A row that another row or a stored user stands in the way of.
 
+    :ivar field: whose value both have; empty: both rows belong to the same stored user.
     :ivar earlier: the line of the other row; ``None``: a stored user.
     """
 
@@ -97,10 +119,16 @@ class Clash(NamedTuple):
 
     @property
     def type(self) -> str:
+        if self.field not in ("", *NAMES):
+            return "last_superuser"
         return "taken" if self.earlier is None else "duplicate"
 
     @property
     def message(self) -> str:
+        if self.field not in ("", *NAMES):
+            return "This would leave no active superuser who can log in."
+        if not self.field:
+            return f"Line {self.earlier} changes this user, too."
         label = NAMES[self.field]
         return f"This {label} is already in use." if self.earlier is None else f"Line {self.earlier} has this {label}, too."
 
@@ -124,22 +152,26 @@ def stage(connection: Connection, users: Sequence[tuple[int, int, NewUser]]) -> 
             "is_active": user.is_active,
             "is_superuser": user.is_superuser,
             "created_at": user.created_at and user.created_at.isoformat(),
+            "id": user.restored.id,
+            "updated_at": user.restored.updated_at and user.restored.updated_at.isoformat(),
+            "last_login_at": user.restored.last_login_at and user.restored.last_login_at.isoformat(),
+            "given": sum(bit for name, bit in GIVEN.items() if name in user.given),
         }
         for place, line, user in users
     ]
     connection.execute(_STAGE, {"rows": json.dumps(rows)})
 
 
-def find_clashes(connection: Connection, *, among_rows: bool = True) -> tuple[int, int]:
-    """Find every row whose names are taken, or are those of an earlier row.
-
-    :param among_rows: whether to look for the latter.
-    :return: how many clashes there are, and in how many rows.
-    """
+def find_clashes(connection: Connection, *, among_rows: bool, with_users: bool) -> None:
+    """Find every row whose names are those of an earlier row (``among_rows``), or of a stored user (``with_users``)."""
     connection.execute(text("ANALYZE import_rows"))
-    for query in (_DUPLICATES, _TAKEN) if among_rows else (_TAKEN,):
+    for query in [_DUPLICATES] * among_rows + [_TAKEN] * with_users:
         for name in ("email", "username"):
             connection.execute(text(query.format(field=name)))
+
+
+def count_clashes(connection: Connection) -> tuple[int, int]:
+    """Return how many clashes there are, and in how many rows."""
     clashes, rows = connection.execute(_COUNT_CLASHES).one()
     return clashes, rows
 
@@ -151,7 +183,7 @@ def first_clashes(connection: Connection, most: int) -> list[Clash]:
 
 def stream_clashes(connection: Connection) -> Iterator[Clash]:
     """All clashes in the order of the file, in constant memory; in a transaction."""
-    yield from (Clash(*row) for row in connection.execution_options(yield_per=1_000).execute(text(_CLASHES)))
+    yield from (Clash(*row) for row in connection.execute(text(_CLASHES), execution_options={"yield_per": 1_000}))
 
 
 def stage_hashes(connection: Connection, places: Sequence[int], hashes: Sequence[str]) -> None:
@@ -171,5 +203,8 @@ def write(connection: Connection, rows: int, now: datetime, progress: Callable[[
     """
     connection.execute(_SORT)
     for done in range(0, rows, ROWS_PER_STEP):
-        connection.execute(_WRITE, {"now": now, "done": done, "upto": done + ROWS_PER_STEP})
+        step = {"done": done, "upto": done + ROWS_PER_STEP}
+        connection.execute(_WRITE, step | {"now": now})
+        connection.execute(_WRITE_LOGINS, step)
         progress(min(done + ROWS_PER_STEP, rows))
+    connection.execute(_CONTINUE_IDS)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from rollcall.services.identity.hash_shapes import is_password_hash
 from rollcall.services.transfer import csv_rows, imports, staging
+from rollcall.services.transfer.existing import Existing
 from rollcall.services.transfer.exports import BOM, write_cells
 from rollcall.services.transfer.imports import Checked, ImportProblem
 from rollcall.services.transfer.row_files import FileFormat, Unreadable
@@ -69,6 +70,7 @@ def write_bad_rows(
     *,
     now: datetime,
     check: Callable[[], None],
+    existing: Existing = Existing.FAIL,
 ) -> int:
     """Write every row of a file that cannot be imported, in constant memory.
 
@@ -79,9 +81,12 @@ def write_bad_rows(
     :param source: the open file, at its beginning; it is read twice.
     :param target: where to write.
     :param check: called often; what it raises (the deadline) ends the work.
+    :param existing: as in the import; rows that it would leave alone or change are not bad.
     :return: how many rows were written.
     """
-    imports.import_users(connection, source, file_format, dry_run=True, now=now, progress=lambda *_: None, check=check)
+    imports.import_users(
+        connection, source, file_format, dry_run=True, now=now, progress=lambda *_: None, check=check, existing=existing
+    )
     columns, delimiter = _layout(source, file_format)
     source.seek(0)
     written = 0

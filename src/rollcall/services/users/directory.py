@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -37,6 +36,7 @@ from rollcall.services.users import conflicts, guards
 from rollcall.services.users.fields import NewUser, own_username
 
 _USERS: Final[Table] = User.__table__  # type: ignore[assignment]
+_PLAIN: Final = ("email", "username", "full_name", "is_active", "is_superuser", "must_change_password")
 
 
 def get_user(session: Session, user_id: int) -> User:
@@ -245,13 +245,8 @@ def _keep_username_valid(user: UserRecord, wanted: dict[str, Any]) -> None:
 
 
 def _row(new: NewUser, now: datetime, hashed: str | None) -> dict[str, Any]:
-    row = asdict(new)
-    del row["password"]
-    return row | {
-        "password_hash": hashed or new.password_hash,
-        "created_at": new.created_at or now,
-        "updated_at": now,
-    }
+    row = {name: getattr(new, name) for name in _PLAIN}
+    return row | {"password_hash": hashed or new.password_hash, "created_at": new.created_at or now, "updated_at": now}
 
 
 def _insert_all(

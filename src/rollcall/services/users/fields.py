@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -35,10 +35,12 @@ import email_validator
 
 from rollcall.errors import FieldError, FieldProblem, ValidationFailed
 from rollcall.services import normalization
+from rollcall.services.identity.hash_formats import is_no_password
 from rollcall.services.identity.passwords import check_hash
 from rollcall.services.normalization import is_storable
-from rollcall.services.users import new_passwords
+from rollcall.services.users import new_passwords, restored_fields
 from rollcall.services.users.field_names import is_repeatable
+from rollcall.services.users.restored_fields import EARLIEST, NOTHING, Restored
 
 T = TypeVar("T")
 
@@ -48,9 +50,6 @@ USERNAME_MAX: Final = 64
 USERNAME_PATTERN: Final = r"^([A-Za-z0-9._-]{2,64}|[^\s@]+@[^\s@]+)$"
 """For the OpenAPI document. Not used here: Python's ``$`` also matches before a final newline."""
 FULL_NAME_MAX: Final = 100
-EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""Earlier sign-ups are the zero of some other system's calendar."""
-
 password: Final = new_passwords.password
 
 IMPORT_FIELDS: Final = (
@@ -64,8 +63,7 @@ IMPORT_FIELDS: Final = (
     "created_at",
 )
 IGNORED_FIELDS: Final = ("id", "updated_at", "last_login_at", "line", "reason")
-"""Accepted by an import and not used: the first three are written by an export, and begin anew; the others
-are written by the file of bad rows (``import_files``)."""
+"""Accepted by an import beside the fields: an export has the first three (``restored_fields``), a file of bad rows the others."""
 _KNOWN_FIELDS: Final = frozenset(IMPORT_FIELDS + IGNORED_FIELDS)
 
 # People who host for themselves have addresses under .local and .test. The library documents this list as
@@ -85,7 +83,7 @@ _WORDS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": Fals
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """The valid fields of a user who does not exist yet."""
+    """The valid fields of a user who does not exist yet. ``given``: those that a row of an import has a value for."""
 
     email: str
     username: str
@@ -95,6 +93,8 @@ class NewUser:
     is_active: bool = True
     is_superuser: bool = False
     created_at: datetime | None = None
+    restored: Restored = NOTHING
+    given: frozenset[str] = field(default=frozenset(), compare=False)
     must_change_password: bool = False
 
 
@@ -168,11 +168,14 @@ def full_name(value: str | None) -> str | None:
     return name or None
 
 
-def password_hash(value: str) -> str:
-    """Check an imported password hash: argon2, bcrypt, scrypt or pbkdf2, at a bounded cost.
+def password_hash(value: str) -> str | None:
+    """Check an imported password hash: one of the formats of ``identity.hash_formats``, at a bounded cost.
 
+    :return: the hash; ``None`` for a word that stands for "no password", such as ``!`` or ``*``.
     :raises FieldError: ``invalid_format``.
     """
+    if is_no_password(value):
+        return None
     try:
         check_hash(value)
     except ValueError as error:
@@ -233,7 +236,7 @@ def new_user(row: Mapping[str, object], *, now: datetime, text: bool = False) ->
     created_at = None
     if row.get("created_at") is not None:
         created_at = _text(row, "created_at", lambda value: sign_up_time(value, now=now), problems)
-    if row.get("password") is not None and row.get("password_hash") is not None:
+    if row.get("password") is not None and hashed is not None:
         problems.append(FieldProblem("password_hash", "not_both", "Give a password or a password hash, not both."))
     for required in ("email", "username"):
         if row.get(required) is None:
@@ -246,7 +249,9 @@ def new_user(row: Mapping[str, object], *, now: datetime, text: bool = False) ->
             problems.append(FieldProblem("username", error.type, str(error)))
     if problems or address is None or name is None:
         raise ValidationFailed(problems)
-    new = NewUser(address, name, shown, secret, hashed, active is not False, superuser is True, created_at)
+    restored = restored_fields.of(row, now=now)
+    given = frozenset(key for key, value in row.items() if value is not None or key == "full_name")
+    new = NewUser(address, name, shown, secret, hashed, active is not False, superuser is True, created_at, restored, given)
     new_passwords.require_impersonal(new.password, (new.username, new.email, new.full_name))
     return new
 
