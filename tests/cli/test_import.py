@@ -19,7 +19,7 @@ from rollcall.models import User
 from rollcall.services.identity import passwords
 from rollcall.services.statistics import tally
 from rollcall.services.transfer import imports
-from rollcall.services.transfer.row_files import FileFormat
+from rollcall.services.transfer.reading import FileFormat, Reading
 
 NOON = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
 Run = Callable[..., Result]
@@ -219,7 +219,7 @@ def test_a_name_that_is_taken_after_the_check_stops_all(
         report = imports.import_users(
             connection,
             io.BytesIO(content),
-            FileFormat.CSV,
+            Reading(FileFormat.CSV),
             dry_run=False,
             now=NOON,
             progress=lambda *_: None,

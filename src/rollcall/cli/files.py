@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, Self, cast
 import click
 
 from rollcall.cli.console import progress_bar
-from rollcall.services.transfer.row_files import FileFormat, format_of
+from rollcall.services.transfer.reading import FileFormat
+from rollcall.services.transfer.row_files import format_of
 
 _SUFFIXES = ", ".join(f".{known}" for known in FileFormat)
 _LABELS = {"reading": "Reading", "hashing": "Hashing passwords", "writing": "Writing"}

@@ -18,7 +18,7 @@ from rollcall.services.search.user_search import UserFilter
 from rollcall.services.statistics import tally
 from rollcall.services.transfer import exports, imports, seeds
 from rollcall.services.transfer.exports import ExportFormat
-from rollcall.services.transfer.row_files import FileFormat
+from rollcall.services.transfer.reading import FileFormat, Reading
 from rollcall.services.users import directory, fields
 from rollcall.services.users.fields import NewUser
 from rollcall.services.users.new_passwords import require_impersonal
@@ -131,7 +131,7 @@ def import_users(file: str, dry_run: bool) -> None:
         report = imports.import_users(
             connection,
             source,
-            file_format,
+            Reading(file_format),
             dry_run=dry_run,
             now=runtime.now(),
             progress=progress.update,

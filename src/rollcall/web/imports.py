@@ -20,7 +20,8 @@ from rollcall.infra.database import own_connection, session
 from rollcall.models.import_run import FILE_NAME_MAX
 from rollcall.services.transfer import imports, runs, uploads
 from rollcall.services.transfer.imports import ImportReport
-from rollcall.services.transfer.row_files import FileFormat, format_of
+from rollcall.services.transfer.reading import FileFormat, Reading
+from rollcall.services.transfer.row_files import format_of
 from rollcall.web import access, wording
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
@@ -47,7 +48,7 @@ class Upload(NamedTuple):
 
     name: str
     source: BinaryIO
-    file_format: FileFormat
+    reading: Reading
 
     @classmethod
     def sent(cls) -> Upload:
@@ -60,7 +61,7 @@ class Upload(NamedTuple):
         begin = file.stream.read(_PEEKED)
         file.stream.seek(0)
         known = suffix in FileFormat.__members__.values()
-        return cls(name, cast(BinaryIO, file.stream), FileFormat(suffix) if known else format_of(begin))
+        return cls(name, cast(BinaryIO, file.stream), Reading(FileFormat(suffix) if known else format_of(begin)))
 
 
 @blueprint.get(_PATH)
@@ -112,7 +113,7 @@ def _check(form: Form, upload: Upload) -> Response:
         report = imports.import_users(
             connection,
             upload.source,
-            upload.file_format,
+            upload.reading,
             dry_run=True,
             now=runtime.now(),
             progress=lambda *_: None,
@@ -126,7 +127,7 @@ def _check(form: Form, upload: Upload) -> Response:
             access.identity(),
             file_digest=digest,
             file_name=upload.name,
-            file_format=upload.file_format,
+            reading=upload.reading,
             rows=report.rows,
             now=runtime.now(),
         )
@@ -163,7 +164,7 @@ def _bad_rows(_form: Form, upload: Upload) -> Response:
     with ExitStack() as unread:
         target = unread.enter_context(tempfile.TemporaryFile())
         with own_connection() as connection:
-            uploads.write_bad_rows(connection, upload.source, upload.file_format, target, now=runtime.now(), check=deadline.check)
+            uploads.write_bad_rows(connection, upload.source, upload.reading, target, now=runtime.now(), check=deadline.check)
         unread.pop_all()  # whoever reads it closes it
     reply = deadline.stream(_read(target), content_type=_TYPES[FileFormat.CSV])
     reply.headers.set("Content-Disposition", "attachment", filename="bad-rows.csv")

@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 
 from rollcall.services.transfer import exports
-from rollcall.services.transfer.row_files import FileFormat, Row, RowProblem, read_rows
+from rollcall.services.transfer.reading import FileFormat, Reading
+from rollcall.services.transfer.row_files import Row, RowProblem, read_rows
 
 HEADER = "email,username,full_name\n"
 
 
 def read(content: str | bytes, file_format: str = "csv") -> list[Row | RowProblem]:
     data = content.encode() if isinstance(content, str) else content
-    return list(read_rows(io.BytesIO(data), FileFormat(file_format)))
+    return list(read_rows(io.BytesIO(data), Reading(FileFormat(file_format))))
 
 
 def rows(content: str | bytes, file_format: str = "csv") -> list[tuple[int, dict[str, Any]]]:
@@ -228,7 +229,7 @@ def test_memory_stays_constant(file_format: str, head: bytes, body: bytes) -> No
     tracemalloc.start()
     try:
         source: Any = Endless(head, body, times=100)
-        count = sum(1 for _ in read_rows(source, FileFormat(file_format)))
+        count = sum(1 for _ in read_rows(source, Reading(FileFormat(file_format))))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -26,7 +26,8 @@ from rollcall.services.events.kinds import Kind
 from rollcall.services.events.origin import OPERATOR, Origin
 from rollcall.services.identity import passwords
 from rollcall.services.transfer import bulk_copy, index_builds, staging
-from rollcall.services.transfer.row_files import FileFormat, Row, RowProblem, read_rows
+from rollcall.services.transfer.reading import FileFormat, Reading
+from rollcall.services.transfer.row_files import Row, RowProblem, read_rows
 from rollcall.services.users.fields import NewUser, new_user
 
 MAX_PROBLEMS: Final = 1_000
@@ -99,7 +100,7 @@ class Checked(NamedTuple):
 def import_users(
     connection: Connection,
     source: BinaryIO,
-    file_format: FileFormat,
+    reading: Reading,
     *,
     dry_run: bool,
     now: datetime,
@@ -116,6 +117,7 @@ def import_users(
 
     :param connection: with no transaction open; gets temporary tables.
     :param source: the open file; it is read once, forwards.
+    :param reading: how to read it.
     :param dry_run: rehearse: everything but hashing passwords and writing.
     :param now: the present, with an offset: the sign-up time of users whose row has none.
     :param progress: called often.
@@ -131,7 +133,7 @@ def import_users(
     started = time.monotonic()
     with connection.begin():
         staging.make(connection)
-        for batch in _batches(_valid(checked(source, file_format, now), report, waiting)):
+        for batch in _batches(_valid(checked(source, reading, now), report, waiting)):
             check()
             staging.stage(connection, batch)
             progress("reading", report.rows, None)
@@ -168,15 +170,15 @@ def import_users(
     return report
 
 
-def checked(source: BinaryIO, file_format: FileFormat, now: datetime) -> Iterator[Checked]:
+def checked(source: BinaryIO, reading: Reading, now: datetime) -> Iterator[Checked]:
     """The rows of a file, each held to what a valid user is."""
-    for place, found in enumerate(read_rows(source, file_format), 1):
+    for place, found in enumerate(read_rows(source, reading), 1):
         if isinstance(found, RowProblem):
             problem = ImportProblem(place, found.line, found.field, found.type, found.message)
             yield Checked(place, found, None, [problem])
             continue
         try:
-            yield Checked(place, found, new_user(found.values, now=now, text=file_format is FileFormat.CSV), [])
+            yield Checked(place, found, new_user(found.values, now=now, text=reading.file_format is FileFormat.CSV), [])
         except ValidationFailed as refusal:
             problems = [ImportProblem(place, found.line, each.field, each.type, each.message) for each in refusal.problems]
             yield Checked(place, found, None, problems)

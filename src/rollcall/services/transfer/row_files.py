@@ -10,21 +10,13 @@ Its codes beside those of ``users.fields``: ``empty_file``, ``invalid_encoding``
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from typing import BinaryIO, Final
 
 from rollcall.services.transfer import csv_rows, json_rows
+from rollcall.services.transfer.reading import FileFormat, Reading
 from rollcall.services.transfer.row_stream import Row, RowProblem, Unreadable
 
-__all__ = ["FileFormat", "Row", "RowProblem", "Unreadable", "format_of", "read_rows"]
-
-
-class FileFormat(StrEnum):
-    """The kinds of files that are read; the value is the file name's suffix."""
-
-    CSV = "csv"
-    NDJSON = "ndjson"
-    JSON = "json"
+__all__ = ["Row", "RowProblem", "Unreadable", "format_of", "read_rows"]
 
 
 _READERS: Final[dict[FileFormat, Callable[[BinaryIO], Iterator[Row | RowProblem]]]] = {
@@ -40,14 +32,14 @@ def format_of(begin: bytes) -> FileFormat:
     return {b"[": FileFormat.JSON, b"{": FileFormat.NDJSON}.get(first, FileFormat.CSV)
 
 
-def read_rows(source: BinaryIO, file_format: FileFormat) -> Iterator[Row | RowProblem]:
+def read_rows(source: BinaryIO, reading: Reading) -> Iterator[Row | RowProblem]:
     """Read the users of a file.
 
     :param source: the open file; it is read once, forwards.
-    :param file_format: how to read it; ``csv_rows`` and ``json_rows`` say what is understood.
+    :param reading: how to read it; ``csv_rows`` and ``json_rows`` say what is understood.
     :return: rows and problems, in the order of the file.
     """
     try:
-        yield from _READERS[file_format](source)
+        yield from _READERS.get(reading.file_format or FileFormat.CSV, csv_rows.read)(source)
     except Unreadable as end:
         yield end.problem

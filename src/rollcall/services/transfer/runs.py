@@ -28,7 +28,7 @@ from rollcall.services.identity import rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.transfer import imports
 from rollcall.services.transfer.imports import ImportReport
-from rollcall.services.transfer.row_files import FileFormat
+from rollcall.services.transfer.reading import FileFormat, Reading
 
 GOOD_FOR: Final = timedelta(hours=1)
 """So long after its check a file may be imported: what was free then may be taken later."""
@@ -70,7 +70,7 @@ class Run:
 
     id: UUID
     file_name: str
-    file_format: FileFormat
+    reading: Reading
     state: str
     stage: str
     done: int
@@ -91,7 +91,7 @@ def digest(source: BinaryIO) -> bytes:
 
 
 def note(
-    session: Session, by: Identity, *, file_digest: bytes, file_name: str, file_format: FileFormat, rows: int, now: datetime
+    session: Session, by: Identity, *, file_digest: bytes, file_name: str, reading: Reading, rows: int, now: datetime
 ) -> UUID:
     """Record that a superuser has checked a file and nothing was wrong. The caller commits.
 
@@ -101,7 +101,13 @@ def note(
     rights.confirm(session, by, now, superuser=True)
     session.execute(_FORGET, {"before": now - KEPT_FOR})
     run = uuid4()
-    values = {"run": run, "user_id": by.user.id, "digest": file_digest, "file_name": file_name, "file_format": file_format}
+    values = {
+        "run": run,
+        "user_id": by.user.id,
+        "digest": file_digest,
+        "file_name": file_name,
+        "file_format": reading.file_format,
+    }
     session.execute(_NOTE, {**values, "rows": rows, "now": now})
     return run
 
@@ -157,7 +163,7 @@ def perform(
     report = imports.import_users(
         connection,
         source,
-        run.file_format,
+        run.reading,
         dry_run=False,
         now=clock(),
         progress=_Signs(aside, run),
@@ -209,7 +215,7 @@ def _shown(row: ImportRun, *, running: bool) -> Run:
     return Run(
         id=row.id,
         file_name=row.file_name,
-        file_format=FileFormat(row.file_format),
+        reading=Reading(FileFormat(row.file_format)),
         state=state,
         stage=row.stage,
         done=row.done,

@@ -19,7 +19,8 @@ from rollcall.services.identity.hash_shapes import is_password_hash
 from rollcall.services.transfer import csv_rows, imports, staging
 from rollcall.services.transfer.exports import BOM, write_cells
 from rollcall.services.transfer.imports import Checked, ImportProblem
-from rollcall.services.transfer.row_files import FileFormat, Unreadable
+from rollcall.services.transfer.reading import FileFormat, Reading
+from rollcall.services.transfer.row_files import Unreadable
 from rollcall.services.transfer.staging import Clash
 from rollcall.services.users.fields import IMPORT_FIELDS
 
@@ -64,7 +65,7 @@ def template(file_format: FileFormat) -> bytes:
 def write_bad_rows(
     connection: Connection,
     source: BinaryIO,
-    file_format: FileFormat,
+    reading: Reading,
     target: BinaryIO,
     *,
     now: datetime,
@@ -81,8 +82,8 @@ def write_bad_rows(
     :param check: called often; what it raises (the deadline) ends the work.
     :return: how many rows were written.
     """
-    imports.import_users(connection, source, file_format, dry_run=True, now=now, progress=lambda *_: None, check=check)
-    columns, delimiter = _layout(source, file_format)
+    imports.import_users(connection, source, reading, dry_run=True, now=now, progress=lambda *_: None, check=check)
+    columns, delimiter = _layout(source, reading)
     source.seek(0)
     written = 0
 
@@ -93,7 +94,7 @@ def write_bad_rows(
     write(*_ADDED, *columns)
     with connection.begin():
         clashes = _Clashes(staging.stream_clashes(connection))
-        for row in imports.checked(source, file_format, now):
+        for row in imports.checked(source, reading, now):
             if row.place % _ROWS_PER_CHECK == 0:
                 check()
             reasons = row.problems or clashes.of(row)
@@ -109,9 +110,9 @@ def _reason(problems: Iterable[ImportProblem]) -> str:
     return " ".join(f"{problem.field}: {problem.message}" if problem.field else problem.message for problem in problems)
 
 
-def _layout(source: BinaryIO, file_format: FileFormat) -> tuple[list[str], str]:
+def _layout(source: BinaryIO, reading: Reading) -> tuple[list[str], str]:
     """The columns to write, and what delimits them."""
-    if file_format is not FileFormat.CSV:
+    if reading.file_format is not FileFormat.CSV:
         return list(_COLUMNS), ","
     source.seek(0)
     try:
