@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO, NamedTuple, cast
 from uuid import UUID
 
@@ -21,7 +20,6 @@ from rollcall.models.import_run import FILE_NAME_MAX
 from rollcall.services.transfer import imports, runs, uploads
 from rollcall.services.transfer.imports import ImportReport
 from rollcall.services.transfer.reading import FileFormat, Reading
-from rollcall.services.transfer.row_files import format_of
 from rollcall.web import access, wording
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
@@ -36,7 +34,6 @@ _TOO_LARGE = (
 
 _PATH = "/dashboard/users/import"
 _RECENT = 5
-_PEEKED = 64  # bytes
 _TYPES = {FileFormat.CSV: "text/csv; charset=utf-8", FileFormat.NDJSON: "application/x-ndjson"}
 
 
@@ -57,11 +54,7 @@ class Upload(NamedTuple):
         if file is None or not file.filename:
             raise ValidationFailed([FieldProblem("file", "missing", "Choose a file first.")])
         name = wording.plain(file.filename.rpartition("/")[2], FILE_NAME_MAX - 1) or "file"
-        suffix = PurePosixPath(name).suffix.lower().removeprefix(".")
-        begin = file.stream.read(_PEEKED)
-        file.stream.seek(0)
-        known = suffix in FileFormat.__members__.values()
-        return cls(name, cast(BinaryIO, file.stream), Reading(FileFormat(suffix) if known else format_of(begin)))
+        return cls(name, cast(BinaryIO, file.stream), Reading())
 
 
 @blueprint.get(_PATH)
@@ -127,8 +120,7 @@ def _check(form: Form, upload: Upload) -> Response:
             access.identity(),
             file_digest=digest,
             file_name=upload.name,
-            reading=upload.reading,
-            rows=report.rows,
+            report=report,
             now=runtime.now(),
         )
     return _page(form, upload=upload, report=report, run=run, estimate=report.estimate())

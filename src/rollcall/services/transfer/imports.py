@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -19,15 +19,16 @@ from typing import BinaryIO, Final, NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from rollcall.errors import RowsConflict, ValidationFailed
+from rollcall.errors import FieldProblem, RowsConflict, ValidationFailed
 from rollcall.infra.database import committed
 from rollcall.services.events import recording
 from rollcall.services.events.kinds import Kind
 from rollcall.services.events.origin import OPERATOR, Origin
 from rollcall.services.identity import passwords
 from rollcall.services.transfer import bulk_copy, index_builds, staging
-from rollcall.services.transfer.reading import FileFormat, Reading
-from rollcall.services.transfer.row_files import Row, RowProblem, read_rows
+from rollcall.services.transfer.reading import Reading
+from rollcall.services.transfer.row_files import Row, RowProblem
+from rollcall.services.transfer.user_files import Description, UserFile
 from rollcall.services.users.fields import NewUser, new_user
 
 MAX_PROBLEMS: Final = 1_000
@@ -44,7 +45,7 @@ Progress = Callable[[str, int, int | None], None]
 class ImportProblem:
     """Why a row cannot be imported.
 
-    :ivar row: which user of the file, counted from 1.
+    :ivar row: which user of the file, counted from 1; 0: the whole file.
     :ivar line: where it starts.
     :ivar field: empty where it is the whole row.
     """
@@ -65,8 +66,10 @@ class ImportReport:
     :ivar created: users written; in a rehearsal, those that would have been.
     :ivar superusers: how many of the valid rows are superusers.
     :ivar with_password, with_hash, without_password: how many of the valid rows have a plain password, a hash, or neither.
+    :ivar file_problems: problems of the whole file, with which nothing of it can be imported.
     :ivar problem_count: all problems; ``problems`` has the first ``MAX_PROBLEMS``.
     :ivar seconds: what reading and checking took.
+    :ivar file: how the file was understood; ``None``: it is not readable.
     """
 
     rows: int = 0
@@ -76,9 +79,11 @@ class ImportReport:
     with_password: int = 0
     with_hash: int = 0
     without_password: int = 0
+    file_problems: int = 0
     problem_count: int = 0
     problems: list[ImportProblem] = field(default_factory=list)
     seconds: float = 0.0
+    file: Description | None = None
 
     def estimate(self) -> float:
         """About how many seconds an import of this rehearsed file will take here."""
@@ -88,7 +93,7 @@ class ImportReport:
 class Checked(NamedTuple):
     """A row of a file: valid, or with problems.
 
-    :ivar place: which one, counted from 1.
+    :ivar place: which one, counted from 1; 0: the whole file.
     """
 
     place: int
@@ -110,6 +115,7 @@ def import_users(
     origin: Origin = OPERATOR,
     way: str = "command",
     building: Callable[[float], None] | None = None,
+    only_good: bool = False,
 ) -> ImportReport:
     """Import every user of a file, or none.
 
@@ -125,27 +131,33 @@ def import_users(
     :param before_commit: called with the number of users in the transaction that writes them.
     :param origin: who imports, and ``way``, how; recorded in the transaction that writes the users.
     :param building: see :func:`index_builds.after_load`.
+    :param only_good: import the good rows although others are bad, unless something is wrong with the whole file.
     :return: what was created, or every problem. Rows that are not valid are not looked at for taken names.
     :raises RowsConflict: somebody took a name while this was written, and is gone again.
     """
     report = ImportReport()
+    file = UserFile(source, reading, now=now, check=check)
     waiting = _Passwords()
     started = time.monotonic()
     with connection.begin():
         staging.make(connection)
-        for batch in _batches(_valid(checked(source, reading, now), report, waiting)):
+        for batch in _batches(_valid(checked(file, now), report, waiting)):
             check()
             staging.stage(connection, batch)
             progress("reading", report.rows, None)
         _report_clashes(connection, report)
+        if only_good:
+            report.superusers -= staging.drop_clashes(connection)
+    report.file = file.description
     report.seconds = time.monotonic() - started
-    if report.problem_count or dry_run:
-        report.created = 0 if report.problem_count else report.rows
+    good = 0 if report.problem_count and (not only_good or report.file_problems) else report.rows - report.bad_rows
+    if not good or dry_run:
+        report.created = good
         return report
     hashes = waiting.hashed(progress, check)
 
     def written(rows: int) -> None:
-        progress("writing", rows, report.rows)
+        progress("writing", rows, good)
         check()
 
     written(0)
@@ -153,12 +165,12 @@ def import_users(
         with committed(connection):
             bulk_copy.prepare(connection)
             staging.stage_hashes(connection, waiting.places, hashes)
-            with index_builds.after_load(connection, report.rows, building=building):
-                staging.write(connection, report.rows, now, written)
-            before_commit(report.rows)
-            changes = {"way": way, "created": report.rows, "superusers": report.superusers}
+            with index_builds.after_load(connection, good, building=building):
+                staging.write(connection, good, now, written)
+            before_commit(good)
+            changes = {"way": way, "created": good, "superusers": report.superusers}
             event = recording.write_on(connection, Kind.USERS_IMPORTED, now, origin, changes)
-        report.created = report.rows
+        report.created = good
         recording.log_event(event)
     except IntegrityError as error:
         # Somebody has taken a name since the check.
@@ -170,26 +182,41 @@ def import_users(
     return report
 
 
-def checked(source: BinaryIO, reading: Reading, now: datetime) -> Iterator[Checked]:
-    """The rows of a file, each held to what a valid user is."""
-    for place, found in enumerate(read_rows(source, reading), 1):
+def checked(file: UserFile, now: datetime) -> Iterator[Checked]:
+    """Check each row of a file against what a valid user is.
+
+    What is wrong with the whole file comes with the place 0.
+    """
+    place = 0
+    for found in file.rows():
+        place += isinstance(found, Row) or found.is_row
         if isinstance(found, RowProblem):
-            problem = ImportProblem(place, found.line, found.field, found.type, found.message)
-            yield Checked(place, found, None, [problem])
+            at = place if found.is_row else 0
+            yield Checked(at, found, None, [ImportProblem(at, found.line, found.field, found.type, found.message)])
             continue
+        user = None
+        problems = list(found.problems)
         try:
-            yield Checked(place, found, new_user(found.values, now=now, text=reading.file_format is FileFormat.CSV), [])
+            user = new_user(found.values, now=now)
         except ValidationFailed as refusal:
-            problems = [ImportProblem(place, found.line, each.field, each.type, each.message) for each in refusal.problems]
-            yield Checked(place, found, None, problems)
+            problems += _new(refusal.problems, found, file.missing)
+        listed = [ImportProblem(place, found.line, each.field, each.type, each.message) for each in problems]
+        yield Checked(place, found, None if problems else user, listed)
+
+
+def _new(problems: Iterable[FieldProblem], row: Row, missing: set[str]) -> list[FieldProblem]:
+    """Leave out what was said already: that a column is missing, or that its value is not understood."""
+    known = missing | {problem.field for problem in row.problems}
+    return [problem for problem in problems if not (problem.type == "missing" and problem.field in known)]
 
 
 def _valid(rows: Iterator[Checked], report: ImportReport, waiting: _Passwords) -> Iterator[tuple[int, int, NewUser]]:
     """The valid rows with their numbers and lines; the others go into the report."""
     for row in rows:
-        report.rows = row.place
+        report.rows = max(report.rows, row.place)
         if row.user is None:
-            report.bad_rows += 1
+            report.bad_rows += bool(row.problems) and row.place > 0
+            report.file_problems += row.place == 0
             report.problem_count += len(row.problems)
             report.problems += row.problems[: MAX_PROBLEMS - len(report.problems)]
             continue

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 
 class FileFormat(StrEnum):
@@ -39,5 +39,5 @@ class Reading:
     mapping: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
     ignore_unknown: bool = False
-    timezone: ZoneInfo | None = None
+    timezone: tzinfo | None = None
     hash_config: Mapping[str, str] = field(default_factory=dict)

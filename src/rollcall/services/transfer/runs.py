@@ -90,9 +90,7 @@ def digest(source: BinaryIO) -> bytes:
     return running.digest()
 
 
-def note(
-    session: Session, by: Identity, *, file_digest: bytes, file_name: str, reading: Reading, rows: int, now: datetime
-) -> UUID:
+def note(session: Session, by: Identity, *, file_digest: bytes, file_name: str, report: ImportReport, now: datetime) -> UUID:
     """Record that a superuser has checked a file and nothing was wrong. The caller commits.
 
     :raises InvalidToken, AccessDenied: ``by`` has meanwhile lost the right to import.
@@ -101,14 +99,9 @@ def note(
     rights.confirm(session, by, now, superuser=True)
     session.execute(_FORGET, {"before": now - KEPT_FOR})
     run = uuid4()
-    values = {
-        "run": run,
-        "user_id": by.user.id,
-        "digest": file_digest,
-        "file_name": file_name,
-        "file_format": reading.file_format,
-    }
-    session.execute(_NOTE, {**values, "rows": rows, "now": now})
+    values = {"run": run, "user_id": by.user.id, "digest": file_digest, "file_name": file_name, "rows": report.rows, "now": now}
+    file_format = report.file.opened.file_format if report.file else FileFormat.CSV
+    session.execute(_NOTE, {**values, "file_format": file_format})
     return run
 
 
@@ -215,7 +208,7 @@ def _shown(row: ImportRun, *, running: bool) -> Run:
     return Run(
         id=row.id,
         file_name=row.file_name,
-        reading=Reading(FileFormat(row.file_format)),
+        reading=Reading(),
         state=state,
         stage=row.stage,
         done=row.done,

@@ -61,6 +61,13 @@ _TAKEN: Final = """
 _CLASHES: Final = "SELECT place, line, field, earlier FROM import_clashes ORDER BY place, field, earlier"
 _COUNT_CLASHES: Final = text("SELECT count(*), count(DISTINCT place) FROM import_clashes")
 
+_DROP_CLASHES: Final = text("""
+    WITH dropped AS (
+        DELETE FROM import_rows WHERE place IN (SELECT place FROM import_clashes) RETURNING is_superuser
+    )
+    SELECT count(*) FILTER (WHERE is_superuser) FROM dropped
+""")
+
 # Ids in the order of the file; the rows in the order of their names: of two imports of the same users at once, the second
 # then waits for the first, where they could otherwise wait for each other.
 _SORT: Final = text("""
@@ -142,6 +149,15 @@ def find_clashes(connection: Connection, *, among_rows: bool = True) -> tuple[in
             connection.execute(text(query.format(field=name)))
     clashes, rows = connection.execute(_COUNT_CLASHES).one()
     return clashes, rows
+
+
+def drop_clashes(connection: Connection) -> int:
+    """Drop every staged row that clashes.
+
+    :return: how many of them are superusers.
+    """
+    superusers: int = connection.execute(_DROP_CLASHES).scalar_one()
+    return superusers
 
 
 def first_clashes(connection: Connection, most: int) -> list[Clash]:
