@@ -22,7 +22,10 @@ from rollcall.services.identity import passwords
 
 PATH = "/dashboard/users/import"
 GOOD = "email,username,full_name\nann@b.de,ann,Ann Lee\nbob@b.de,bob,\n"
-NO_HEADER = "The first row does not name the columns; it needs email and username. It is not repeated here: it may be data."
+NO_HEADER = (
+    "The first row does not name the columns; it needs email or username. It is not repeated here: it may be data. "
+    "To read the columns by their position, map them: --map 'email=column 2'."
+)
 BAD = "email,username,full_name\nann@b.de,ann,Ann Lee\nnobody,x,=1+1\n"
 
 
@@ -148,10 +151,10 @@ def test_users_of_one_line_are_told_apart(root_browser: Browser) -> None:
     ("content", "name", "reason"),
     [
         (b"", "users.csv", "The file is empty."),
-        (b"PK\x03\x04\x14\x00\x06\x00", "users.xlsx", "save it as CSV"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "users.csv", "save it as CSV"),
-        ("email,username\n".encode("utf-16"), "users.csv", "UTF-16"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "users.csv", "does not name the columns"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "users.xlsx", "The workbook is damaged"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "users.csv", "save it as .xlsx or CSV"),
+        ("email,username\na@b.de,x\n".encode("utf-16"), "users.csv", "at least 2 characters"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "users.csv", "a picture"),
         (bytes(range(256)) * 50, "users", ""),
         (b'email,username\n"a', "users.csv", "never closed"),
         (b"[" * 100_000, "users.json", "nested too deeply"),
@@ -371,11 +374,11 @@ def test_the_bad_rows_come_back_and_can_be_imported_when_they_are_mended(
 
 
 def test_bad_rows_of_json_come_as_csv(root_browser: Browser) -> None:
-    rows = [{"email": 7, "username": ["@x"], "is_active": None, "full_name": "\ud800"}, {"nothing": {}}]
+    rows = [{"email": 7, "username": ["x", "y"], "is_active": None, "full_name": "\ud800"}, {"nothing": {}}]
     content = "\n".join(map(json.dumps, rows)) + "\n[]\nnot json\n"
     _, *found = _bad_rows(send(root_browser, "bad-rows", content, "users.ndjson"))
     assert [row[0] for row in found] == ["1", "2", "3", "4"]
-    assert found[0][2:5] == ["7.0", '["@x"]', "?"]
+    assert found[0][2:5] == ["7", '["x", "y"]', "?"]
 
 
 def test_no_password_comes_back(root_browser: Browser) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from rollcall.cli import imports as _imports  # noqa: F401  # adds its command to ``users``
 from rollcall.cli.embedded import embedded
 from rollcall.cli.events import events
 from rollcall.cli.setup import setup_link

@@ -158,9 +158,9 @@ class _Waits:
         raise KeyboardInterrupt
 
 
-def shown(text: str) -> str:
-    """Make text of unknown origin fit for a terminal: nothing that it could act upon, and not too much."""
-    cut = text if len(text) <= SHOWN_AT_MOST else text[:SHOWN_AT_MOST] + "…"
+def shown(text: str, most: int = SHOWN_AT_MOST) -> str:
+    """Make text of unknown origin safe to print: no control characters, and at most so many characters."""
+    cut = text if len(text) <= most else text[:most] + "…"
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in cut)
 
 

@@ -1,52 +1,38 @@
-"""The files that commands read and write: standard input and output, formats, complete files or none, progress."""
+"""The files that commands read and write: standard input and output, complete files or none, progress."""
 
 from __future__ import annotations
 
-import io
 import os
+import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, cast
-
-import click
+from typing import BinaryIO, Self, cast
 
 from rollcall.cli.console import progress_bar
-from rollcall.services.transfer.row_files import FileFormat, format_of
 
-_SUFFIXES = ", ".join(f".{known}" for known in FileFormat)
+_SPOOLED = 1 << 20  # bytes in memory
 _LABELS = {"reading": "Reading", "hashing": "Hashing passwords", "writing": "Writing"}
 
 
 @contextmanager
-def open_source(file: str) -> Iterator[io.BufferedReader]:
-    """Open a file, or standard input for ``-``."""
-    if file != "-":
-        with Path(file).open("rb") as source:
-            yield source
-        return
-    peekable = io.BufferedReader(cast(Any, sys.stdin.buffer))
-    try:
-        yield peekable
-    finally:
-        peekable.detach()  # Standard input is not ours to close.
+def open_source(file: str) -> Iterator[BinaryIO]:
+    """Open a file, or standard input for ``-``.
 
-
-def import_format(file: str, source: io.BufferedReader) -> FileFormat:
-    """The format by the file's name; of standard input, by its first character.
-
-    :raises click.BadParameter: the name says nothing.
+    An import reads a file more than once, so what cannot be read again (a pipe) is copied to a temporary file without a name.
     """
-    if file != "-":
-        try:
-            return FileFormat(Path(file).suffix.lower().removeprefix("."))
-        except ValueError:
-            raise click.BadParameter(f"{file!r} does not end in one of {_SUFFIXES}.", param_hint="FILE") from None
-    return format_of(source.peek(1))
+    with Path(file).open("rb") if file != "-" else nullcontext(sys.stdin.buffer) as source:
+        if file != "-" and source.seekable():
+            yield source
+            return
+        with tempfile.SpooledTemporaryFile(_SPOOLED) as copy:
+            shutil.copyfileobj(source, copy)
+            copy.seek(0)
+            yield cast(BinaryIO, copy)
 
 
 @contextmanager
@@ -86,7 +72,7 @@ class ImportProgress(AbstractContextManager["ImportProgress"]):
         self._stage = ""
         self._done = 0
         self._bar = ExitStack()
-        self._size = 0 if file == "-" else Path(file).stat().st_size
+        self._size = 0 if file == "-" else Path(file).stat().st_size  # of a pipe 0, too
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +85,7 @@ class ImportProgress(AbstractContextManager["ImportProgress"]):
         self._bar.close()
 
     def update(self, stage: str, done: int, total: int | None) -> None:
-        """To be called by the import."""
+        """Show the progress. The import calls this."""
         if stage == "reading" and self._size:
             done, total = self._source.tell(), self._size
         if stage != self._stage:

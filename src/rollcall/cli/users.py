@@ -8,20 +8,17 @@ from collections.abc import Callable
 import click
 
 from rollcall.cli import addresses
-from rollcall.cli import existing as existing_users
-from rollcall.cli.console import CommandGroup, counted, progress_bar, say_building, shown, transaction
-from rollcall.cli.files import ImportProgress, import_format, open_source, written
+from rollcall.cli.console import CommandGroup, counted, progress_bar, say_building, transaction
+from rollcall.cli.files import written
 from rollcall.errors import FieldError, FieldProblem, UserNotFound, ValidationFailed
 from rollcall.infra import runtime
-from rollcall.infra.database import db, stream_rows
+from rollcall.infra.database import stream_rows
 from rollcall.services.normalization import is_storable
 from rollcall.services.search import user_search
 from rollcall.services.search.user_search import UserFilter
 from rollcall.services.statistics import tally
-from rollcall.services.transfer import exports, imports, link_files, seeds
-from rollcall.services.transfer.existing import Existing
+from rollcall.services.transfer import exports, link_files, seeds
 from rollcall.services.transfer.exports import ExportFormat
-from rollcall.services.transfer.row_files import FileFormat
 from rollcall.services.users import directory, fields, password_links
 from rollcall.services.users.fields import NewUser
 from rollcall.services.users.new_passwords import require_impersonal
@@ -136,47 +133,6 @@ def seed(count: int, seed: int) -> None:
     with progress_bar("Seeding", count) as progress, transaction() as session:
         seeds.seed_users(session, count, seed=seed, now=runtime.now(), progress=progress, building=say_building)
     click.echo(f"Created {counted(count, 'user')}.")
-
-
-@users.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
-@existing_users.options
-def import_users(file: str, dry_run: bool, existing: str, changes_file: str | None) -> None:
-    """Import the users of FILE: .csv, .ndjson or .json, or - for standard input. All of them, or none."""
-    with (
-        open_source(file) as source,
-        ImportProgress(file, source) as progress,
-        db.engine.connect() as connection,
-    ):
-        file_format = import_format(file, source)
-        report = imports.import_users(
-            connection,
-            source,
-            file_format,
-            dry_run=dry_run,
-            now=runtime.now(),
-            progress=progress.update,
-            building=say_building,
-            existing=Existing(existing),
-        )
-        if dry_run and not report.problem_count:
-            progress.close()
-            existing_users.show_preview(connection, report, changes_file)
-    for problem in report.problems:
-        click.echo(_line(problem, file_format))
-    if hidden := report.problem_count - len(report.problems):
-        click.echo(f"… and {hidden:,} more.")
-    if report.problem_count:
-        raise click.ClickException(f"Nothing was imported: {counted(report.problem_count, 'problem')}.")
-    click.echo(existing_users.summary(report, Existing(existing), dry_run=dry_run))
-
-
-def _line(problem: imports.ImportProblem, file_format: FileFormat) -> str:
-    # A JSON array may be one single line.
-    place = f"line {problem.line}, user {problem.row}" if file_format is FileFormat.JSON else f"line {problem.line}"
-    field = f"{shown(problem.field)}: " if problem.field else ""
-    return f"{place}: {field}{shown(problem.message)}"
 
 
 @users.command("export")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO, NamedTuple, cast
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from rollcall.infra.database import own_connection, session
 from rollcall.models.import_run import FILE_NAME_MAX
 from rollcall.services.transfer import imports, runs, uploads
 from rollcall.services.transfer.imports import ImportReport
-from rollcall.services.transfer.row_files import FileFormat, format_of
+from rollcall.services.transfer.reading import FileFormat, Reading
 from rollcall.web import access, wording
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
@@ -35,7 +34,6 @@ _TOO_LARGE = (
 
 _PATH = "/dashboard/users/import"
 _RECENT = 5
-_PEEKED = 64  # bytes
 _TYPES = {FileFormat.CSV: "text/csv; charset=utf-8", FileFormat.NDJSON: "application/x-ndjson"}
 
 
@@ -47,7 +45,7 @@ class Upload(NamedTuple):
 
     name: str
     source: BinaryIO
-    file_format: FileFormat
+    reading: Reading
 
     @classmethod
     def sent(cls) -> Upload:
@@ -56,11 +54,7 @@ class Upload(NamedTuple):
         if file is None or not file.filename:
             raise ValidationFailed([FieldProblem("file", "missing", "Choose a file first.")])
         name = wording.plain(file.filename.rpartition("/")[2], FILE_NAME_MAX - 1) or "file"
-        suffix = PurePosixPath(name).suffix.lower().removeprefix(".")
-        begin = file.stream.read(_PEEKED)
-        file.stream.seek(0)
-        known = suffix in FileFormat.__members__.values()
-        return cls(name, cast(BinaryIO, file.stream), FileFormat(suffix) if known else format_of(begin))
+        return cls(name, cast(BinaryIO, file.stream), Reading())
 
 
 @blueprint.get(_PATH)
@@ -112,7 +106,7 @@ def _check(form: Form, upload: Upload) -> Response:
         report = imports.import_users(
             connection,
             upload.source,
-            upload.file_format,
+            upload.reading,
             dry_run=True,
             now=runtime.now(),
             progress=lambda *_: None,
@@ -126,8 +120,7 @@ def _check(form: Form, upload: Upload) -> Response:
             access.identity(),
             file_digest=digest,
             file_name=upload.name,
-            file_format=upload.file_format,
-            rows=report.rows,
+            report=report,
             now=runtime.now(),
         )
     return _page(form, upload=upload, report=report, run=run, estimate=report.estimate())
@@ -163,7 +156,7 @@ def _bad_rows(_form: Form, upload: Upload) -> Response:
     with ExitStack() as unread:
         target = unread.enter_context(tempfile.TemporaryFile())
         with own_connection() as connection:
-            uploads.write_bad_rows(connection, upload.source, upload.file_format, target, now=runtime.now(), check=deadline.check)
+            uploads.write_bad_rows(connection, upload.source, upload.reading, target, now=runtime.now(), check=deadline.check)
         unread.pop_all()  # whoever reads it closes it
     reply = deadline.stream(_read(target), content_type=_TYPES[FileFormat.CSV])
     reply.headers.set("Content-Disposition", "attachment", filename="bad-rows.csv")

@@ -21,7 +21,7 @@ from rollcall.models import SecurityEvent, User, UserSession
 from rollcall.services.transfer import change_preview, imports, uploads
 from rollcall.services.transfer.existing import Existing
 from rollcall.services.transfer.imports import ImportReport
-from rollcall.services.transfer.row_files import FileFormat
+from rollcall.services.transfer.reading import FileFormat, Reading
 
 LATER = NOON + timedelta(hours=1)
 Run = Callable[..., ImportReport]
@@ -38,7 +38,7 @@ def run(app: Flask) -> Run:
     def run(content: str, existing: str = "update", file_format: FileFormat = FileFormat.CSV, **options: Any) -> ImportReport:
         with app.app_context(), own_connection() as connection:
             given = {"dry_run": False, "now": LATER, "progress": lambda *_: None, "existing": Existing(existing), **options}
-            return imports.import_users(connection, io.BytesIO(content.encode()), file_format, **given)
+            return imports.import_users(connection, io.BytesIO(content.encode()), Reading(file_format), **given)
 
     return run
 
@@ -202,7 +202,7 @@ def test_rehearsal_shows_what_would_change(run: Run, connection: Connection, ses
 def test_all_changes_are_a_csv_file(connection: Connection, people: None) -> None:
     content = b"email,username,full_name,is_active\nann@example.org,ann,=Ann,\nbob@example.org,bob,,no\n"
     options: dict[str, Any] = {"dry_run": True, "now": LATER, "progress": lambda *_: None, "existing": Existing.UPDATE}
-    imports.import_users(connection, io.BytesIO(content), FileFormat.CSV, **options)
+    imports.import_users(connection, io.BytesIO(content), Reading(FileFormat.CSV), **options)
     target = io.BytesIO()
     assert change_preview.write(connection, target, check=lambda: None) == 2
     rows = list(csv.reader(io.StringIO(target.getvalue().decode("utf-8-sig"), newline="")))
@@ -217,7 +217,7 @@ def test_rows_of_users_who_are_there_are_not_bad_where_they_may_be(connection: C
     content = b"email,username\nann@example.org,ann\nno-address,x\n"
     for mode, bad in ((Existing.FAIL, 2), (Existing.SKIP, 1), (Existing.UPDATE, 1)):
         options: dict[str, Any] = {"now": LATER, "check": lambda: None, "existing": mode}
-        assert uploads.write_bad_rows(connection, io.BytesIO(content), FileFormat.CSV, io.BytesIO(), **options) == bad
+        assert uploads.write_bad_rows(connection, io.BytesIO(content), Reading(FileFormat.CSV), io.BytesIO(), **options) == bad
 
 
 @pytest.mark.parametrize("mode", ["skip", "update"])

@@ -16,7 +16,7 @@ from rollcall.infra.database import own_connection
 from rollcall.models import User
 from rollcall.services.transfer import imports
 from rollcall.services.transfer.imports import ImportReport
-from rollcall.services.transfer.row_files import FileFormat
+from rollcall.services.transfer.reading import FileFormat, Reading
 
 Run = Callable[..., ImportReport]
 
@@ -30,7 +30,7 @@ def run(app: Flask) -> Run:
     def run(content: str, **options: object) -> ImportReport:
         with app.app_context(), own_connection() as connection:
             given: dict[str, object] = {"dry_run": False, "now": NOON, "progress": lambda *_: None, **options}
-            return imports.import_users(connection, io.BytesIO(content.encode()), FileFormat.CSV, **given)  # type: ignore[arg-type]
+            return imports.import_users(connection, io.BytesIO(content.encode()), Reading(FileFormat.CSV), **given)  # type: ignore[arg-type]
 
     return run
 

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facts import NOON
 from rollcall.services.transfer.exports import guarded, unguarded, write_cells
-from rollcall.services.transfer.row_files import FileFormat, Row, read_rows
+from rollcall.services.transfer.reading import Reading
+from rollcall.services.transfer.row_files import Row
+from rollcall.services.transfer.user_files import UserFile
 
 FORMULA = re.compile(r'[\s"]*[=+\-@＝＋－＠]')
 # Of what could go wrong, and little else.
@@ -61,6 +64,7 @@ def test_a_cell_with_another_separator_is_quoted() -> None:
 def test_a_file_that_was_exported_is_imported_as_it_was(name: str, mark: bool) -> None:
     name = name.strip()
     content = write_cells([("email", "username", "full_name"), ("a@b.de", "ann", name)])
-    [row] = read_rows(io.BytesIO(content.encode("utf-8-sig" if mark else "utf-8")), FileFormat.CSV)
+    source = io.BytesIO(content.encode("utf-8-sig" if mark else "utf-8"))
+    [row] = UserFile(source, Reading(), now=NOON).rows()
     assert isinstance(row, Row)
     assert row.values.get("full_name", "") == name

@@ -1,142 +1,66 @@
-"""Reading users from CSV (RFC 4180, and what spreadsheets make of it).
+"""Reading the cells of CSV (RFC 4180, and what spreadsheets make of it).
 
-The first row names the columns, in any order; without ``email`` or ``username`` in it, it is taken for data, and nothing of
-it is repeated. Commas, semicolons or tabs delimit; the text is UTF-8, or Windows-1252
-where it is no UTF-8 from the first accented letter on; an empty cell is an absent value; empty rows are skipped; white
-space around a cell, and the apostrophe that an export put before a formula, are taken off, passwords and hashes excepted.
+Commas, semicolons, tabs or bars delimit: whichever makes a header of one of the first rows, or a ``sep=`` line says. Empty rows
+are skipped. The text is UTF-8 here; ``encodings`` sees to that.
 """
 
 from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterable, Iterator
-from itertools import chain
-from typing import BinaryIO, Final, NamedTuple, NoReturn
+from itertools import chain, islice
+from typing import BinaryIO, Final, NoReturn
 
-from rollcall.services.transfer.exports import unguarded
-from rollcall.services.transfer.row_stream import Row, RowProblem, Unreadable, lines
-from rollcall.services.users.field_names import is_repeatable
-from rollcall.services.users.fields import IGNORED_FIELDS, IMPORT_FIELDS
+from rollcall.services.transfer import headings
+from rollcall.services.transfer.row_stream import Unreadable, lines
+from rollcall.services.transfer.tables import ROWS_BEFORE_HEADER, Cells
 
-_REQUIRED: Final = ("email", "username")
-_EXACT: Final = frozenset({"password", "password_hash"})
-# How files of spreadsheet programs begin: .xlsx and .ods are ZIP archives, .xls is a compound file.
-_WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+DELIMITERS: Final = ",;\t|"
+_SEPARATOR: Final = re.compile(r'"?sep=(.|\t)"?[,;\t|]*\s*', re.IGNORECASE)
 
 
-class Head(NamedTuple):
-    """The first row of a file, which names the columns.
+def open_cells(source: BinaryIO, chosen: Iterable[str]) -> tuple[str, Iterator[Cells]]:
+    """Find the delimiter.
 
-    :ivar columns: their names; ``column 3`` in place of one that looks like data; none where the row does not name columns.
+    :param chosen: the keys of columns that the caller has named.
+    :return: the delimiter, and the rows that are not empty, with the lines on which they start.
     """
-
-    line: int
-    columns: list[str]
-    delimiter: str
-
-
-def read(source: BinaryIO) -> Iterator[Row | RowProblem]:
-    (number, columns, _), cells = _open(source)
-    problems = list(_header_problems(number, columns))
-    yield from problems
-    if problems:
-        return
-    for number, row in cells:
-        if len(row) != len(columns):
-            message = f"This row has {len(row)} cells, the first row has {len(columns)}."
-            # With a cell too many or too few, a password may stand in any column, and nothing repeats a password.
-            shown = dict(zip(columns, row, strict=False)) if _EXACT.isdisjoint(columns) else {}
-            yield RowProblem(number, "", "invalid_syntax", message, shown)
-            continue
-        values = {name: value for name, cell in zip(columns, row, strict=True) if (value := _cell(name, cell))}
-        if values:
-            yield Row(number, values)
-
-
-def head(source: BinaryIO) -> Head:
-    """Read the first row alone.
-
-    :raises Unreadable: there is none.
-    """
-    return _open(source)[0]
-
-
-def _open(source: BinaryIO) -> tuple[Head, _Cells]:
     text = _decoded(lines(source))
-    begin: list[str] = []
-    for line in text:
-        begin.append(line)
-        if line.strip():
-            break
-    else:
-        raise Unreadable(1, "empty_file", "The file is empty.")
-    delimiter = max(",;\t", key=begin[-1].count)
-    cells = _Cells(chain(begin, text), delimiter)
-    number, names = next(cells)
-    return Head(number, _column_names(names), delimiter), cells
+    begin = list(islice(text, ROWS_BEFORE_HEADER + 1))
+    declared = next((found for line in begin[:1] if (found := _SEPARATOR.fullmatch(line))), None)
+    delimiter = declared[1] if declared else _delimiter(begin, set(chosen))
+    if declared:
+        begin[0] = "\n"
+    return delimiter, _Cells(chain(begin, text), delimiter)
 
 
-def _column_names(cells: list[str]) -> list[str]:
-    names = [cell.strip().lower() for cell in cells]
-    if not set(_REQUIRED) & set(names):  # then any cell may be somebody's data
-        return []
-    return [name if is_repeatable(name) else f"column {number}" for number, name in enumerate(names, 1)]
-
-
-def _header_problems(line: int, columns: list[str]) -> Iterator[RowProblem]:
-    if not columns:
-        message = "The first row does not name the columns; it needs email and username. It is not repeated here: it may be data."
-        yield RowProblem(line, "", "no_header", message)
-        return
-    for name in _REQUIRED:
-        if name not in columns:
-            yield RowProblem(line, name, "missing", "There is no such column; the first row names the columns.")
-    for name in dict.fromkeys(columns):
-        if name not in IMPORT_FIELDS + IGNORED_FIELDS:
-            known = ", ".join(IMPORT_FIELDS)
-            yield RowProblem(line, name, "unknown_field", f"Users have no such field; they have {known}.")
-        elif columns.count(name) > 1:
-            yield RowProblem(line, name, "duplicate", "There are several columns of this name.")
-
-
-def _cell(name: str, cell: str) -> str:
-    if name in _EXACT:
-        return cell
-    return unguarded(cell).strip()
+def _delimiter(begin: list[str], chosen: set[str]) -> str:
+    best, most = "", 0
+    for delimiter in DELIMITERS:
+        try:
+            rows = list(csv.reader(begin, delimiter=delimiter))
+        except csv.Error:
+            continue
+        width = max((len(row) for row in rows if headings.is_header(row, chosen)), default=0)
+        if width > most:
+            best, most = delimiter, width
+    first = next((line for line in begin if line.strip()), "")
+    return best or max(DELIMITERS, key=first.count)
 
 
 def _decoded(raw_lines: Iterable[bytes]) -> Iterator[str]:
-    """Decode line by line: UTF-8, unless the first line that is not ASCII says otherwise."""
-    encoding = ""
     for number, raw in enumerate(raw_lines, 1):
-        line = raw
-        if number == 1:
-            if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise Unreadable(1, "invalid_encoding", "The file is UTF-16; save it as CSV in UTF-8.")
-            if raw.startswith(_WORKBOOKS):
-                raise Unreadable(1, "invalid_encoding", "The file is a workbook of a spreadsheet program; save it as CSV.")
-            if raw.startswith(codecs.BOM_UTF8):
-                encoding, line = "utf-8", raw.removeprefix(codecs.BOM_UTF8)
-        if not encoding and not line.isascii():
-            encoding = "utf-8" if _is_utf8(line) else "cp1252"
+        line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
         try:
-            yield line.decode(encoding or "ascii")
+            yield line.decode("utf-8")
         except UnicodeDecodeError:
-            name = "UTF-8" if encoding == "utf-8" else "UTF-8 or Windows-1252"
-            raise Unreadable(number, "invalid_encoding", f"This line is not valid {name}.") from None
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+            raise Unreadable(number, "invalid_encoding", "This line is not valid UTF-8.") from None
 
 
 class _Cells:
-    """The rows of a CSV file with the lines on which they start; it knows where an open quote was opened."""
+    """The rows of a CSV file with the lines on which they start. Remembers where an open quote was opened."""
 
     def __init__(self, lines: Iterable[str], delimiter: str) -> None:
         self._reader = csv.reader(self._watch(lines), delimiter=delimiter, strict=True)
@@ -144,10 +68,10 @@ class _Cells:
         self._inside = False
         self._opened = self._opened_before = 1
 
-    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+    def __iter__(self) -> Iterator[Cells]:
         return self
 
-    def __next__(self) -> tuple[int, list[str]]:
+    def __next__(self) -> Cells:
         while True:
             start = self._opened = self._reader.line_num + 1
             self._inside = False
@@ -155,7 +79,7 @@ class _Cells:
                 row = next(self._reader)
             except csv.Error as error:
                 self._refuse(str(error))
-            if len(row) > 1 or (row and row[0].strip()):
+            if row and any(cell and not cell.isspace() for cell in row):
                 return start, row
 
     def _watch(self, lines: Iterable[str]) -> Iterator[str]:

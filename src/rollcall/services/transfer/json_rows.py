@@ -1,62 +1,64 @@
-"""Reading users from JSON: an object on each line, or one array, of any length in constant memory (RFC 8259, UTF-8)."""
+"""Reading users from JSON: an object on each line, one array, an object with an array, or objects one after the other.
+
+Of an object with several arrays the one under a usual name (``users``, ``items`` …) counts; without such a name, the only one
+that holds objects.
+"""
 
 from __future__ import annotations
 
 import codecs
 import json
-import re
-from collections import Counter
 from collections.abc import Iterator
-from typing import BinaryIO, Final, NamedTuple, NoReturn
+from typing import BinaryIO, Final
 
-from rollcall.services.transfer.row_stream import CHUNK, MAX_ROW, Row, RowProblem, Unreadable, lines
+from rollcall.services.transfer import headings
+from rollcall.services.transfer.json_text import DECODER, JsonText, Repeated
+from rollcall.services.transfer.row_stream import Row, RowProblem, Unreadable, lines
 from rollcall.services.users.field_names import is_repeatable
 
-_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_USUAL: Final = (
+    "users",
+    "identities",
+    "items",
+    "data",
+    "results",
+    "records",
+    "value",
+    "resources",
+    "members",
+    "people",
+    "accounts",
+)
+_DEPTH: Final = 3
+
+Path = tuple[str, ...]
 
 
-class _Repeated(NamedTuple):
-    """Stands for an object in which a key occurs more than once."""
-
-    key: str
-
-
-class _NotJson(ValueError):
-    pass
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object] | _Repeated:
-    values = dict(pairs)
-    if len(values) == len(pairs):
-        return values
-    counts = Counter(key for key, _ in pairs)
-    return _Repeated(counts.most_common(1)[0][0])
-
-
-def _constant(name: str) -> NoReturn:
-    raise _NotJson(f"{name} is not JSON")
-
-
-# No field of a user is a number; as a float, one of 5,000 digits costs nothing and fails nowhere.
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_int=float)
+def is_lines(begin: bytes) -> bool:
+    """Return whether a file that begins with ``{`` has an object on each line."""
+    found = [line for line in begin.removeprefix(codecs.BOM_UTF8).splitlines() if line.strip()]
+    if len(found) > 1:
+        return found[1].startswith(b"{") or (found[0].rstrip().endswith(b"}") and found[0].count(b"{") == found[0].count(b"}"))
+    return False
 
 
 def _row(line: int, value: object) -> Row | RowProblem:
     if isinstance(value, dict):
         return Row(line, value)
-    if isinstance(value, _Repeated):
+    if isinstance(value, Repeated):
         key = value.key if is_repeatable(value.key) else ""
         return RowProblem(line, key, "duplicate", "This key occurs more than once." if key else "A key occurs more than once.")
     return RowProblem(line, "", "invalid_type", "A user has to be a JSON object.")
 
 
 def read_lines(source: BinaryIO) -> Iterator[Row | RowProblem]:
+    """Read an object from each line. A bad line does not end the file."""
     for number, raw in enumerate(lines(source), 1):
         line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
         if not line.strip():
             continue
         try:
-            yield _row(number, _DECODER.decode(line.decode("utf-8").strip()))
+            yield _row(number, DECODER.decode(line.decode("utf-8").strip()))
         except UnicodeDecodeError:
             yield RowProblem(number, "", "invalid_encoding", "This line is not valid UTF-8.")
         except RecursionError:
@@ -69,85 +71,108 @@ def _reason(error: ValueError) -> str:
     return f"{error.msg} at character {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
 
 
-def read_array(source: BinaryIO) -> Iterator[Row | RowProblem]:
-    text = _JsonText(source)
-    if not text.peek():
-        raise Unreadable(1, "empty_file", "The file is empty.")
-    if text.peek() != "[":
-        text.refuse("The file has to be a JSON array of users; one object on each line is a file named .ndjson.")
-    text.skip()
-    more = text.peek() != "]"
-    while more:
-        text.peek()
+def read_document(source: BinaryIO) -> Iterator[Row | RowProblem]:
+    """Read the users of a JSON document.
+
+    :param source: can be read again from its beginning.
+    """
+    text = JsonText(source)
+    match text.peek():
+        case "":
+            raise Unreadable(1, "empty_file", "The file is empty.", is_row=False)
+        case "[":
+            yield from _array(text)
+        case "{":
+            source.seek(0)
+            path = _users_path(JsonText(source))
+            source.seek(0)
+            text = JsonText(source)
+            text.peek()
+            if path is None:
+                yield from _sequence(text)
+                return
+            yield from _at(text, path)
+        case _:
+            text.refuse("The file has to be a JSON array of users.")
+    if text.peek():
+        text.refuse("After the array there is something more." if text.peek() != "[" else "There is a second array.")
+
+
+def _array(text: JsonText) -> Iterator[Row | RowProblem]:
+    for line in text.elements():
+        yield _row(line, text.value())
+
+
+def _sequence(text: JsonText) -> Iterator[Row | RowProblem]:
+    while text.peek():
         line = text.line
         yield _row(line, text.value())
-        if text.peek() not in ("]", ","):
-            text.refuse("After a user there has to be ',' or ']'.")
-        more = text.peek() == ","
-        if more:
-            text.skip()
-    text.skip()
-    if text.peek():
-        text.refuse("After the array there is something more.")
 
 
-class _JsonText:
-    """A window on the text of a JSON file that moves forwards."""
+def _at(text: JsonText, path: Path) -> Iterator[Row | RowProblem]:
+    """Read the users at a path; an empty path is an object whose values are the users."""
+    for key in text.members():
+        if not path:
+            line = text.line
+            yield _row(line, text.value())
+        elif key != path[0]:
+            text.pass_over()
+        elif len(path) > 1:
+            yield from _at(text, path[1:])
+        else:
+            yield from _array(text)
 
-    def __init__(self, source: BinaryIO) -> None:
-        self._source = source
-        self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
-        self._text = ""
-        self._position = 0
-        self._at_end = False
-        self.line = 1
 
-    def refuse(self, message: str) -> NoReturn:
-        raise Unreadable(self.line, "invalid_syntax", message)
+def _users_path(text: JsonText) -> Path | None:
+    """Return the keys that lead to the users; empty: each value of the object is one; ``None``: the object itself is one.
 
-    def peek(self) -> str:
-        """Move to the next character that is not white space, and return it; an empty string at the end."""
-        while True:
-            found = _SPACE.match(self._text, self._position)
-            self._move(found.end() if found else self._position)
-            if self._position < len(self._text) or self._at_end:
-                return self._text[self._position : self._position + 1]
-            self._fill()
+    :raises Unreadable: there are several arrays, none of which has a usual name.
+    """
+    text.peek()
+    line = text.line
+    arrays: dict[Path, bool] = {}
+    members: list[set[str]] = []
+    own = _explore(text, (), arrays, members)
+    if own & _identity():
+        return None
+    for name in _USUAL:
+        for path in sorted(arrays, key=len):
+            if path[-1].lower() == name:
+                return path
+    of_objects = [path for path, holds_objects in arrays.items() if holds_objects]
+    if len(of_objects) == 1:
+        return of_objects[0]
+    if of_objects:
+        message = "The object has several arrays, and none is called users. Keep the one with the users."
+        raise Unreadable(line, "ambiguous", message, is_row=False)
+    if members and len(members) == len(own) and all(keys & _identity() for keys in members):
+        return ()
+    return None
 
-    def skip(self) -> None:
-        self._move(self._position + 1)
 
-    def value(self) -> object:
-        """Decode the JSON value that starts here, and move behind it."""
-        while True:
-            try:
-                value, end = _DECODER.raw_decode(self._text, self._position)
-            except RecursionError:
-                self.refuse("This user is nested too deeply.")
-            except json.JSONDecodeError as error:
-                # Cut off in the middle, or wrong? Only the end of the file or of our patience tells.
-                if self._at_end or len(self._text) - self._position > MAX_ROW:
-                    self._move(error.pos)
-                    self.refuse(f"This is not valid JSON: {error.msg}.")
-            except _NotJson as error:
-                self.refuse(f"This is not valid JSON: {error}.")
-            else:
-                if end < len(self._text) or self._at_end:
-                    self._move(end)
-                    return value
-            self._fill()
+def _identity() -> frozenset[str]:
+    return frozenset({"email", "mail", "username", "userprincipalname", "displayname", "userid", "login", "traits", "profile"})
 
-    def _move(self, position: int) -> None:
-        self.line += self._text.count("\n", self._position, position)
-        self._position = position
 
-    def _fill(self) -> None:
-        data = self._source.read(CHUNK)
-        self._at_end = not data
-        try:
-            more = self._decode(data, final=self._at_end)
-        except UnicodeDecodeError as error:
-            read = self._text.count("\n", self._position) + error.object.count(b"\n", 0, error.start)
-            raise Unreadable(self.line + read, "invalid_encoding", "This line is not valid UTF-8.") from None
-        self._text = self._text[self._position :] + more
-        self._position = 0
+def _explore(text: JsonText, path: Path, arrays: dict[Path, bool], members: list[set[str]]) -> set[str]:
+    keys = set()
+    for name in text.members():
+        keys.add(headings.key(name))
+        match text.peek():
+            case "[":
+                arrays[*path, name] = _holds_objects(text)
+            case "{" if len(path) < _DEPTH:
+                below = _explore(text, (*path, name), arrays, members)
+                if not path:
+                    members.append(below)
+            case _:
+                text.pass_over()
+    return keys
+
+
+def _holds_objects(text: JsonText) -> bool:
+    found = False
+    for _ in text.elements():
+        found |= text.peek() == "{"
+        text.value()
+    return found

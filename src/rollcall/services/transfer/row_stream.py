@@ -1,10 +1,12 @@
-"""What the readers of user files have in common: rows, problems, bounds, and splitting into lines."""
+"""The common parts of all readers of user files: rows, problems, bounds, and splitting into lines."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
+
+from rollcall.errors import FieldProblem
 
 CHUNK: Final = 1 << 16
 MAX_ROW: Final = 1 << 20
@@ -16,7 +18,11 @@ class Row(NamedTuple):
 
     line: int
     """Where it starts, counted from 1."""
-    values: Mapping[str, object]
+    values: Mapping[str, Any]
+    given: Mapping[str, Any] = {}  # never changed
+    """As the file has it, with the file's own columns."""
+    problems: tuple[FieldProblem, ...] = ()
+    """What of it is not understood; these fields are not among its values."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class RowProblem:
 
     :ivar field: the column or key; empty where it is the whole row.
     :ivar values: the cells of a CSV row, as far as it is known which is which.
+    :ivar is_row: whether it is a row that is wrong, and not the file or its header.
     """
 
     line: int
@@ -32,13 +39,14 @@ class RowProblem:
     type: str
     message: str
     values: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    is_row: bool = True
 
 
 class Unreadable(Exception):
     """The rest of the file cannot be understood."""
 
-    def __init__(self, line: int, code: str, message: str) -> None:
-        self.problem = RowProblem(line, "", code, message)
+    def __init__(self, line: int, code: str, message: str, *, is_row: bool = True) -> None:
+        self.problem = RowProblem(line, "", code, message, is_row=is_row)
 
 
 def lines(source: BinaryIO) -> Iterator[bytes]:

@@ -29,7 +29,7 @@ from rollcall.services.identity.accounts import Identity
 from rollcall.services.transfer import imports
 from rollcall.services.transfer.existing import Existing
 from rollcall.services.transfer.imports import ImportReport
-from rollcall.services.transfer.row_files import FileFormat
+from rollcall.services.transfer.reading import FileFormat, Reading
 
 GOOD_FOR: Final = timedelta(hours=1)
 """So long after its check a file may be imported: what was free then may be taken later."""
@@ -71,7 +71,7 @@ class Run:
 
     id: UUID
     file_name: str
-    file_format: FileFormat
+    reading: Reading
     state: str
     stage: str
     done: int
@@ -91,9 +91,7 @@ def digest(source: BinaryIO) -> bytes:
     return running.digest()
 
 
-def note(
-    session: Session, by: Identity, *, file_digest: bytes, file_name: str, file_format: FileFormat, rows: int, now: datetime
-) -> UUID:
+def note(session: Session, by: Identity, *, file_digest: bytes, file_name: str, report: ImportReport, now: datetime) -> UUID:
     """Record that a superuser has checked a file and nothing was wrong. The caller commits.
 
     :raises InvalidToken, AccessDenied: ``by`` has meanwhile lost the right to import.
@@ -102,8 +100,9 @@ def note(
     rights.confirm(session, by, now, superuser=True)
     session.execute(_FORGET, {"before": now - KEPT_FOR})
     run = uuid4()
-    values = {"run": run, "user_id": by.user.id, "digest": file_digest, "file_name": file_name, "file_format": file_format}
-    session.execute(_NOTE, {**values, "rows": rows, "now": now})
+    values = {"run": run, "user_id": by.user.id, "digest": file_digest, "file_name": file_name, "rows": report.rows, "now": now}
+    file_format = report.file.opened.file_format if report.file else FileFormat.CSV
+    session.execute(_NOTE, {**values, "file_format": file_format})
     return run
 
 
@@ -160,7 +159,7 @@ def perform(
     report = imports.import_users(
         connection,
         source,
-        run.file_format,
+        run.reading,
         dry_run=False,
         now=clock(),
         progress=_Signs(aside, run),
@@ -213,7 +212,7 @@ def _shown(row: ImportRun, *, running: bool) -> Run:
     return Run(
         id=row.id,
         file_name=row.file_name,
-        file_format=FileFormat(row.file_format),
+        reading=Reading(),
         state=state,
         stage=row.stage,
         done=row.done,

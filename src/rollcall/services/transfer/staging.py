@@ -65,6 +65,10 @@ _TAKEN: Final = """
 _CLASHES: Final = "SELECT place, line, field, earlier FROM import_clashes ORDER BY place, field, earlier"
 _COUNT_CLASHES: Final = text("SELECT count(*), count(DISTINCT place) FROM import_clashes")
 
+_DROP_CLASHES: Final = text(
+    "DELETE FROM import_rows WHERE place IN (SELECT place FROM import_clashes) RETURNING place, is_superuser"
+)
+
 # Ids in the order of the file, or in an empty installation those of the file, if each row has its own. The rows in the order of
 # their names: of two imports of the same users at once, the second then waits for the first, where they could otherwise wait for
 # each other.
@@ -174,6 +178,15 @@ def count_clashes(connection: Connection) -> tuple[int, int]:
     """Return how many clashes there are, and in how many rows."""
     clashes, rows = connection.execute(_COUNT_CLASHES).one()
     return clashes, rows
+
+
+def drop_clashes(connection: Connection) -> tuple[set[int], int]:
+    """Drop every staged row that clashes.
+
+    :return: their places, and how many of them are superusers.
+    """
+    dropped = connection.execute(_DROP_CLASHES).all()
+    return {place for place, _ in dropped}, sum(is_superuser for _, is_superuser in dropped)
 
 
 def first_clashes(connection: Connection, most: int) -> list[Clash]:

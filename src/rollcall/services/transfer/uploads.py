@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Final
 
 from sqlalchemy import Connection
 
 from rollcall.services.identity.hash_shapes import is_password_hash
-from rollcall.services.transfer import csv_rows, imports, staging
+from rollcall.services.transfer import headings, imports, staging
 from rollcall.services.transfer.existing import Existing
-from rollcall.services.transfer.exports import BOM, write_cells
+from rollcall.services.transfer.exports import BOM, unguarded, write_cells
 from rollcall.services.transfer.imports import Checked, ImportProblem
-from rollcall.services.transfer.row_files import FileFormat, Unreadable
+from rollcall.services.transfer.reading import FileFormat, Reading
+from rollcall.services.transfer.row_files import Row, RowProblem
 from rollcall.services.transfer.staging import Clash
+from rollcall.services.transfer.table_headings import HEADINGS
+from rollcall.services.transfer.user_files import Description, UserFile
 from rollcall.services.users.fields import IMPORT_FIELDS
 
 _SECRETS: Final = ("password", "password_hash")
@@ -65,7 +69,7 @@ def template(file_format: FileFormat) -> bytes:
 def write_bad_rows(
     connection: Connection,
     source: BinaryIO,
-    file_format: FileFormat,
+    reading: Reading,
     target: BinaryIO,
     *,
     now: datetime,
@@ -84,28 +88,28 @@ def write_bad_rows(
     :param existing: as in the import; rows that it would leave alone or change are not bad.
     :return: how many rows were written.
     """
-    imports.import_users(
-        connection, source, file_format, dry_run=True, now=now, progress=lambda *_: None, check=check, existing=existing
+    report = imports.import_users(
+        connection, source, reading, dry_run=True, now=now, progress=lambda *_: None, check=check, existing=existing
     )
-    columns, delimiter = _layout(source, file_format)
+    layout = Layout.of(report.file)
     source.seek(0)
+    file = UserFile(source, reading, now=now, check=check)
     written = 0
 
     def write(*cells: object) -> None:
-        target.write(write_cells([cells], delimiter).encode("utf-8", "replace"))
+        target.write(write_cells([cells], layout.delimiter).encode("utf-8", "replace"))
 
     target.write(codecs.BOM_UTF8)
-    write(*_ADDED, *columns)
+    write(*_ADDED, *layout.columns)
     with connection.begin():
         clashes = _Clashes(staging.stream_clashes(connection))
-        for row in imports.checked(source, file_format, now):
+        for row in imports.checked(file, now):
             if row.place % _ROWS_PER_CHECK == 0:
                 check()
             reasons = row.problems or clashes.of(row)
-            if not reasons:
+            if not reasons or (row.place == 0 and report.rows):  # what is wrong with the whole file is no row
                 continue
-            values: Mapping[str, object] = row.found.values
-            write(row.found.line, _reason(reasons), *(_shown(values.get(name)) for name in columns))
+            write(row.found.line, _reason(reasons), *layout.cells(row.found))
             written += 1
     return written
 
@@ -114,16 +118,52 @@ def _reason(problems: Iterable[ImportProblem]) -> str:
     return " ".join(f"{problem.field}: {problem.message}" if problem.field else problem.message for problem in problems)
 
 
-def _layout(source: BinaryIO, file_format: FileFormat) -> tuple[list[str], str]:
-    """The columns to write, and what delimits them."""
-    if file_format is not FileFormat.CSV:
-        return list(_COLUMNS), ","
-    source.seek(0)
-    try:
-        head = csv_rows.head(source)
-    except Unreadable:
-        return list(_COLUMNS), ","
-    return [name for name in head.columns or _COLUMNS if name not in (*_SECRETS, *_ADDED)], head.delimiter
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of a file of bad rows.
+
+    :ivar is_own: whether they are the file's own, or else our fields.
+    :ivar blank: columns that may hold a secret, and stay empty.
+    """
+
+    columns: list[str]
+    delimiter: str = ","
+    is_own: bool = False
+    blank: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, file: Description | None) -> Layout:
+        """Keep the columns of a table, so that what recognised and mapped it does so again."""
+        if file is None or not file.opened.is_table:
+            return cls(list(_COLUMNS))
+        secret = frozenset(
+            name for name in file.columns if name in file.secret_columns or _SECRET_KEYS & set(headings.keys(name))
+        )
+        dropped = frozenset() if file.source.closed else secret
+        columns = [name for name in file.columns if name not in dropped and name.lower() not in _ADDED]
+        return cls(columns, file.opened.delimiter, is_own=True, blank=secret)
+
+    def cells(self, row: Row | RowProblem) -> list[object]:
+        """Return what a bad row says, without secrets."""
+        if isinstance(row, RowProblem) or self.is_own:
+            values = row.values if isinstance(row, RowProblem) else row.given
+            return ["" if name in self.blank else _shown(_as_typed(values.get(name))) for name in self.columns]
+        return [_shown(row.values.get(name, _raw(row, name))) for name in self.columns]
+
+
+_SECRET_KEYS: Final = frozenset(headings.key(each) for name in _SECRETS for each in HEADINGS[name])
+
+
+def _as_typed(cell: object) -> object:
+    return unguarded(cell) if isinstance(cell, str) else cell
+
+
+def _raw(row: Row, name: str) -> object:
+    """A value that is not understood, where its key is our field's name; else a mark that is refused, too."""
+    if all(problem.field != name for problem in row.problems):
+        return None
+    given = row.given.get(name)
+    return given if isinstance(given, str | int | float) else "?"
 
 
 def _shown(value: object) -> object:

@@ -17,6 +17,9 @@ ID_MAX: Final = 2**53
 """Far from the end of the sequence: the users who are created afterwards have ids as well."""
 
 
+NAMES: Final = ("id", "updated_at", "last_login_at")
+
+
 @dataclass(frozen=True, slots=True)
 class Restored:
     """What an export has of a user beside the fields. ``None``: nothing to restore."""
@@ -35,7 +38,7 @@ def of(row: Mapping[str, object], *, now: datetime) -> Restored:
     :param row: the fields by name, of a text file or of JSON.
     :param now: the present, with an offset; no time is later.
     """
-    if not row.keys() & {"id", "updated_at", "last_login_at"}:
+    if row.keys().isdisjoint(NAMES):
         return NOTHING
     return Restored(_id(row.get("id")), _time(row.get("updated_at"), now), _time(row.get("last_login_at"), now))
 
