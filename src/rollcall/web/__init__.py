@@ -14,6 +14,7 @@ from rollcall.infra import request_id
 from rollcall.web import (
     access,
     account,
+    addresses,
     bulk,
     dashboard,
     devices,
@@ -49,7 +50,7 @@ def init_app(app: Flask) -> None:
     csrf.init_app(app)
     app.register_error_handler(CSRFError, _refuse_form)
     app.jinja_env.filters.update(wording.FILTERS, device=devices.called)
-    app.jinja_env.globals.update(asset=asset, form_of=drafts.mark)
+    app.jinja_env.globals.update(asset=asset, form_of=drafts.mark, address_of_each=addresses.of_each)
     app.context_processor(_context)
     app.register_blueprint(blueprint)
 
