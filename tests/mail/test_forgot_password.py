@@ -192,7 +192,7 @@ def test_a_superuser_mails_links_to_many(mailing, root, sign_in, make_user, box,
     form = page.form("Mail 3 links")
     data = {each["name"]: each["value"] for each in form.all("input")} | {"mail": "true"}
     page = browser.open(form["action"], "POST", data=data)
-    assert page.toast == "3 mails with password links are on their way."
+    assert page.toast == "3 mails with password links are on the way."
     assert deliver() == 3
     assert len({link_in(message) for message in box.accepted}) == 3
 

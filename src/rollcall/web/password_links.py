@@ -99,7 +99,7 @@ def make_links(whom: str) -> Response:
         form.problems.clear()  # the number has no field on the page
         return _question(form, whom, chosen)
     if cipher is not None:
-        flash(f"{plural(mailed, 'mail')} with password links {'is' if mailed == 1 else 'are'} on their way.")
+        flash(f"{plural(mailed, 'mail with a password link is', 'mails with password links are')} on the way.")
         return redirect(selection.back(whom))
     reply = answer_file(links, "csv", for_spreadsheets=True)
     reply.headers.set("Content-Disposition", "attachment", filename=f"password-links-{runtime.now():%Y-%m-%d}.csv")
