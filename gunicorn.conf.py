@@ -54,8 +54,10 @@ except OSError as error:
 
 from prometheus_client import multiprocess  # noqa: E402
 
+from rollcall.cli.mail import serve as send_mails  # noqa: E402
 from rollcall.errors import UnsuitableDatabase  # noqa: E402
 from rollcall.infra import database, deadline, load_shedding, logs  # noqa: E402
+from rollcall.infra.companion import Companion  # noqa: E402
 from rollcall.infra.deadline.client import bound_listener  # noqa: E402
 from rollcall.infra.worker import WORKER_GRACE, DeadlineWorker, refuse_newcomers  # noqa: E402
 
@@ -121,6 +123,9 @@ def when_ready(server: Any) -> None:
             stop(graceful)
 
         server.stop = stop_gently
+    if _settings.smtp_url and preload_app:
+        app = server.app.wsgi()
+        Companion(server, lambda master: send_mails(app, master)).attach()
     # What is here now stays until the end: no worker has to look through it, or free it when it ends.
     gc.collect()
     gc.freeze()

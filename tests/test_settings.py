@@ -33,6 +33,8 @@ DEFAULTS = {
     "bulk_max_rows": 1000,
     "trusted_proxies": 0,
     "public_url": None,
+    "smtp_url": None,
+    "mail_from": None,
     "registration_enabled": True,
     "session_minutes": 720,
     "cors_origins": (),
@@ -69,6 +71,9 @@ def test_workers_by_default_are_two_per_core_and_one_but_nine_at_most():
         ("SECRET_KEY", SECRET, "secret_key", SECRET),
         ("ROLLCALL_ENV", "development", "environment", "development"),
         ("ROLLCALL_PUBLIC_URL", "https://People.Example.org:8443/Roll/", "public_url", "https://people.example.org:8443/Roll"),
+        ("ROLLCALL_SMTP_URL", "smtp://mail.example.org", "smtp_url", "smtp://mail.example.org"),
+        ("ROLLCALL_SMTP_URL", "smtps://u%40x:p%3A@[::1]:465", "smtp_url", "smtps://u%40x:p%3A@[::1]:465"),
+        ("ROLLCALL_MAIL_FROM", "Röll Call <a@example.org>", "mail_from", "Röll Call <a@example.org>"),
         ("ROLLCALL_PUBLIC_URL", "http://[::1]:8000", "public_url", "http://[::1]:8000"),
         ("ROLLCALL_REQUEST_TIMEOUT", "2.5", "request_timeout", 2.5),
         ("ROLLCALL_REQUEST_TIMEOUT", "7", "request_timeout", 7.0),
@@ -138,6 +143,7 @@ GIVEN = [
     ("REDIS_URL", "redis://:hunter2@cache", "cache_redis_url"),
     ("SECRET_KEY", SECRET, "secret_key"),
     ("ROLLCALL_METRICS_TOKEN", "scrape-with-this-token", "metrics_token"),
+    ("ROLLCALL_SMTP_URL", "smtps://u:hunter2@mail.example.org", "smtp_url"),
 ]
 
 
@@ -242,6 +248,9 @@ BAD = [
     ("ROLLCALL_PUBLIC_URL", "https://a.example/?x=1", "an address such as https://people.example.org"),
     ("ROLLCALL_PUBLIC_URL", "https://a.example/#x", "an address such as https://people.example.org"),
     ("ROLLCALL_PUBLIC_URL", "https://a.example/../b c", "an address such as https://people.example.org"),
+    ("ROLLCALL_MAIL_FROM", "nobody", "an address such as rollcall@example.org or Rollcall <rollcall@example.org>"),
+    ("ROLLCALL_MAIL_FROM", "a@b, c@d", "an address such as rollcall@example.org or Rollcall <rollcall@example.org>"),
+    ("ROLLCALL_MAIL_FROM", "A <a@b> x", "an address such as rollcall@example.org or Rollcall <rollcall@example.org>"),
     ("ROLLCALL_CORS_ORIGINS", "*", "a comma-separated list of origins such as https://example.org"),
     ("ROLLCALL_CORS_ORIGINS", "https://a.example/path", "a comma-separated list of origins such as https://example.org"),
     ("ROLLCALL_CORS_ORIGINS", "https://*.example.org", "a comma-separated list of origins such as https://example.org"),
@@ -284,6 +293,25 @@ def test_unreadable_url_is_refused_without_showing_it(variable, value):
     [problem] = raised.value.problems
     assert problem.startswith(f"{variable} is a URL that cannot be read, but must be a valid URL that starts with ")
     assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["http://u:hunter2@mail", "smtp://", "smtp://u:hunter2@mail/path", "smtp://u:hunter2@mail:0", "smtp://u:hunter2@mail:x?y=1"],
+)
+def test_unreadable_smtp_url_is_refused_without_showing_it(value):
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ({"ROLLCALL_SMTP_URL": value})
+    [problem] = raised.value.problems
+    assert problem.startswith("ROLLCALL_SMTP_URL is a URL that cannot be read, but must be a valid URL that starts with smtp://")
+    assert "hunter2" not in problem
+
+
+def test_production_needs_a_public_url_for_its_mails():
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environ(PRODUCTION | {"ROLLCALL_SMTP_URL": "smtp://mail"})
+    assert raised.value.problems == ["ROLLCALL_PUBLIC_URL is required with ROLLCALL_SMTP_URL when ROLLCALL_ENV is production."]
+    Settings.from_environ(PRODUCTION | {"ROLLCALL_SMTP_URL": "smtp://mail", "ROLLCALL_PUBLIC_URL": "https://a.example"})
 
 
 def test_public_url_with_a_password_is_refused_without_showing_it():

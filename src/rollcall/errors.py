@@ -170,6 +170,18 @@ class LinkRefused(RollcallError):
     """A one-time link that is unknown, expired, spent or replaced, or whose user is inactive; which of these is never said."""
 
 
+class MailNotSetUp(RollcallError):
+    """ROLLCALL_SMTP_URL is not set, so nothing that needs mail exists."""
+
+
+class MailRefused(RollcallError):
+    """An SMTP server will never accept this mail. The text is a few words for the log, without anything of the mail."""
+
+
+class MailServerUnavailable(RollcallError):
+    """An SMTP server cannot be reached, or may accept the mail later. The text is as of :class:`MailRefused`."""
+
+
 class UserNotFound(RollcallError):
     def __init__(self, user: int | str) -> None:
         self.user = user

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 from argparse import ArgumentError, ArgumentParser
+from email.utils import parseaddr
 from itertools import pairwise
+from urllib.parse import urlsplit
 
 _HOST = r"(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?"
 _ORIGIN = re.compile(rf"https?://{_HOST}")
 _PUBLIC_URL = re.compile(rf"(https?://{_HOST})((?:/[A-Za-z0-9._~-]+)*)/?", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}")
+_SENDER = re.compile(r"[^\s<>@,;:\\\"]+@[^\s<>@,;:\\\"]+")
 _FEWEST_CHARACTERS = 6  # different ones in a random secret
 
 
@@ -23,6 +26,22 @@ def public_url(text: str) -> str | None:
     """Return the address that people see, without a slash at its end; None if it has a user, a query or a fragment."""
     match = _PUBLIC_URL.fullmatch(text)
     return match and match[1].lower() + match[2]
+
+
+def require_smtp_url(text: str) -> None:
+    """:raises ValueError: a URL has no host or no valid port, or has more than user, password, host and port."""
+    url = urlsplit(text)
+    if not url.hostname or url.port == 0 or url.path not in ("", "/") or url.query or url.fragment:
+        raise ValueError
+    if re.search(r"\s", text):
+        raise ValueError
+
+
+def is_sender(text: str) -> bool:
+    """Whether a text is an address, or a name and an address in angle brackets."""
+    name, address = parseaddr(text)
+    plain = text == address or text.endswith(f"<{address}>")
+    return bool(plain and _SENDER.fullmatch(address) and name.isprintable())
 
 
 def is_address(text: str) -> bool:

@@ -22,7 +22,7 @@ _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 
 # Each may be given as the path of a file, by the same name with _FILE: an environment is easily seen, and so are its secrets.
-SECRETS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ROLLCALL_METRICS_TOKEN")
+SECRETS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ROLLCALL_METRICS_TOKEN", "ROLLCALL_SMTP_URL")
 _FILE_MAX = 65_536  # bytes
 
 
@@ -56,6 +56,8 @@ class Settings:
     bulk_max_rows: int = 1000
     trusted_proxies: int = 0
     public_url: str | None = None
+    smtp_url: str | None = None
+    mail_from: str | None = None
     registration_enabled: bool = True
     session_minutes: int = 720
     cors_origins: tuple[str, ...] = ()
@@ -100,6 +102,8 @@ class Settings:
             bulk_max_rows=read.integer("ROLLCALL_BULK_MAX_ROWS", cls.bulk_max_rows, 1, 100_000),
             trusted_proxies=read.integer("ROLLCALL_TRUSTED_PROXIES", cls.trusted_proxies, 0, 10),
             public_url=read.public_url("ROLLCALL_PUBLIC_URL"),
+            smtp_url=read.smtp_url("ROLLCALL_SMTP_URL"),
+            mail_from=read.mail_from("ROLLCALL_MAIL_FROM"),
             registration_enabled=read.switch("ROLLCALL_REGISTRATION_ENABLED", cls.registration_enabled),
             session_minutes=read.integer("ROLLCALL_SESSION_MINUTES", cls.session_minutes, 1, 525_600),
             cors_origins=read.origins("ROLLCALL_CORS_ORIGINS"),
@@ -116,6 +120,8 @@ class Settings:
                 for name in ("DATABASE_URL", "SECRET_KEY")
                 if not read.is_given(name)
             ]
+            if settings.smtp_url and not settings.public_url:  # a request's own word would lead mails anywhere
+                read.problems.append("ROLLCALL_PUBLIC_URL is required with ROLLCALL_SMTP_URL when ROLLCALL_ENV is production.")
             if settings.secret_key and setting_formats.is_guessable(settings.secret_key):
                 read.problems.append(
                     "SECRET_KEY is easy to guess, but must be random, such as the output of: openssl rand -hex 32"
@@ -238,6 +244,16 @@ class _Reader:
             shown = "a URL with a user" if "@" in raw else repr(raw)  # or it would show a password
             self._refuse(name, shown, "an address such as https://people.example.org")
         return url
+
+    def smtp_url(self, name: str) -> str | None:
+        return self._url(name, ("smtp", "smtps"), setting_formats.require_smtp_url)
+
+    def mail_from(self, name: str) -> str | None:
+        raw = self._values.get(name)
+        if raw and not setting_formats.is_sender(raw):
+            self._refuse(name, repr(raw), "an address such as rollcall@example.org or Rollcall <rollcall@example.org>")
+            return None
+        return raw or None
 
     def origins(self, name: str) -> tuple[str, ...]:
         origins = tuple(part.strip().lower() for part in self._values.get(name, "").split(",") if part.strip())

@@ -42,6 +42,7 @@ def test_every_route_of_the_api_says_who_may_call_it(app):
 CONTRACT = {
     ("POST", "/auth/register"): "anyone",
     ("POST", "/auth/login"): "anyone",
+    ("POST", "/auth/forgot-password"): "anyone",
     ("POST", "/auth/logout"): "signed_in",
     ("GET", "/auth/me"): "signed_in",
     ("GET", "/users"): "superuser",
@@ -52,6 +53,8 @@ CONTRACT = {
     ("DELETE", "/users/1"): "superuser",
     ("GET", "/users/export"): "superuser",
     ("GET", "/users/1/changes"): "superuser",
+    ("POST", "/users/1/password-link"): "superuser",
+    ("POST", "/users/password-links"): "superuser",
     ("GET", "/events"): "superuser",
     ("GET", "/dashboard/stats"): "superuser",
     ("GET", "/dashboard/signups"): "superuser",

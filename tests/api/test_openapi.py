@@ -100,6 +100,7 @@ def test_every_operation_says_who_may_call_it(document, operations):
     assert open_to_all == {
         "post /api/v1/auth/register",
         "post /api/v1/auth/login",
+        "post /api/v1/auth/forgot-password",
         "get /health",
         "get /health/live",
         "get /health/ready",

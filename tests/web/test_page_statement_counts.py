@@ -35,7 +35,15 @@ PAGES = [
 ]
 
 # Nobody has logged in, or there is nothing to show: who would ask is not there.
-OTHERS = {"web.home", "web.password_link_form", "web.log_in_form", "web.set_up_form", "web.show_import"}
+OTHERS = {
+    "web.home",
+    "web.forgot_password_form",
+    "web.confirm_email_form",
+    "web.password_link_form",
+    "web.log_in_form",
+    "web.set_up_form",
+    "web.show_import",
+}
 
 
 @pytest.mark.parametrize(("path", "count"), PAGES)

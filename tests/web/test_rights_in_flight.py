@@ -72,7 +72,17 @@ OWN_PAGES: list[tuple[str, str, dict[str, str]]] = [
     ("web.log_out", "/logout", {}),
 ]
 # Nobody is signed in there, or nothing of the database is written. (The import has tests of its own, below.)
-OTHERS = {"web.use_password_link", "auth.log_in", "auth.register", "web.log_in", "web.set_up", "web.import_users"}
+OTHERS = {
+    "auth.forgot_password",
+    "web.forgot_password",
+    "web.confirm_email",
+    "web.use_password_link",
+    "auth.log_in",
+    "auth.register",
+    "web.log_in",
+    "web.set_up",
+    "web.import_users",
+}
 OWN_REMOVALS = [name for name in REMOVALS if name != "demoted"]  # which takes nothing from what everybody may do
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollcall.api import access, sign_in
+from flask import Response
+
+from rollcall.api import access, mails, sign_in
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.client import transaction
-from rollcall.api.schemas.auth import LoginSchema, LogoutQuerySchema, TokenSchema
+from rollcall.api.schemas.auth import ForgotPasswordSchema, LoginSchema, LogoutQuerySchema, TokenSchema
 from rollcall.api.schemas.users import RegistrationSchema, UserSchema
 from rollcall.api.versions import ETAG, versioned
 from rollcall.errors import RegistrationClosed
@@ -15,7 +17,7 @@ from rollcall.infra import rate_limit, runtime
 from rollcall.infra.database import session
 from rollcall.models import UserRecord
 from rollcall.services.identity import accounts, rights
-from rollcall.services.users import directory
+from rollcall.services.users import directory, letters
 from rollcall.services.users.fields import NewUser
 
 blueprint = Blueprint("auth", __name__, url_prefix="/api/v1/auth", description="Registration and sessions")
@@ -55,6 +57,24 @@ def log_in(credentials: dict[str, str]) -> dict[str, Any]:
     """
     token = sign_in.log_in(**credentials)
     return {"access_token": token, "token_type": "bearer", "expires_in": int(sign_in.lifetime().total_seconds())}
+
+
+@blueprint.post("/forgot-password")
+@access.anyone
+@rate_limit.per_address("10/hour", "forgot-password")
+@blueprint.arguments(ForgotPasswordSchema)
+@blueprint.response(202)
+@blueprint.errors(400, 404, 413, 415, 422, 429)
+def forgot_password(query: dict[str, str]) -> Response:
+    """Mail a password link to an address
+
+    Answers alike, and in like time, whether the address is a user's or nobody's: it is looked up later, when the mail is sent.
+    404 where mail is not set up.
+    """
+    mails.require_set_up()
+    with transaction() as work:
+        letters.forgot_password(work, query["email"], runtime.now())
+    return Response(status=202)
 
 
 @blueprint.post("/logout")

@@ -83,6 +83,7 @@ _REFUSALS: tuple[tuple[type[errors.RollcallError], int, str | Callable[[Any], st
         404,
         "This link does not work: it was used, has expired, or a newer one replaced it. Ask for a new link.",
     ),
+    (errors.MailNotSetUp, 404, "Mail is not set up here. Ask an administrator for a password link."),
     (errors.SessionNotFound, 404, "This session does not exist. It may have ended already."),
     (errors.LastSuperuser, 409, "This is the last active superuser, who cannot be deleted, deactivated or demoted."),
     (errors.SelectionDiffers, 409, _selection_differs),

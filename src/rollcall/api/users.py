@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, jsonify, url_for
 
-from rollcall.api import access, paging, sign_in
+from rollcall.api import access, mails, paging, sign_in
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.client import transaction
 from rollcall.api.schemas.users import (
@@ -23,7 +23,7 @@ from rollcall.infra import bodies, deadline, rate_limit, runtime
 from rollcall.infra.database import session, stream_rows
 from rollcall.services.search import user_search
 from rollcall.services.transfer import exports
-from rollcall.services.users import directory
+from rollcall.services.users import directory, email_changes
 from rollcall.services.users.fields import NewUser
 
 blueprint = Blueprint("users", __name__, url_prefix="/api/v1/users", description="People")
@@ -126,12 +126,16 @@ def change_user(changes: dict[str, Any], user_id: int) -> Any:
 
     Users change their own username and full name, and, with `current_password`, their own e-mail address and password.
     Superusers also change others' fields, passwords without it, `is_active` and `is_superuser`. A deactivation and a new
-    password end the user's sessions; a new e-mail address of one's own ends one's other sessions. With the `ETag` of the
+    password end the user's sessions; a new e-mail address of one's own ends one's other sessions. Where mail is set up, that
+    address counts once its user has opened the link that is mailed to it; until then the answer has the old one.
+
+    With the `ETag` of the
     user in `If-Match`, nothing is written (412) if somebody has changed the user meanwhile.
     """
     me = access.identity()
     with sign_in.own_password(changes, user_id, me.user.id), transaction() as work:
-        user = directory.change_user(work, user_id, changes, me, runtime.now(), versions=required_versions())
+        now, cipher, versions = runtime.now(), mails.cipher(), required_versions()
+        user, _ = email_changes.change_user(work, user_id, changes, me, now, cipher=cipher, versions=versions)
     return versioned(user)
 
 

@@ -10,6 +10,7 @@ from flask import Flask
 from rollcall.cli import imports as _imports  # noqa: F401  # adds its command to ``users``
 from rollcall.cli.embedded import embedded
 from rollcall.cli.events import events
+from rollcall.cli.mail import mail
 from rollcall.cli.setup import setup_link
 from rollcall.cli.statistics import stats
 from rollcall.cli.users import users
@@ -18,5 +19,6 @@ from rollcall.cli.users import users
 def init_app(app: Flask) -> None:
     """Add ``flask users …``, ``flask stats …``, ``flask events …`` and the others."""
     app.cli.add_command(setup_link)
+    app.cli.add_command(mail)
     for group in (users, stats, events, embedded):
         app.cli.add_command(group)

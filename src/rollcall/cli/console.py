@@ -34,7 +34,7 @@ _INTERRUPTED: Final = "Interrupted; nothing was changed."
 def plain_failures() -> Iterator[None]:
     """End a command in one sentence and exit code 1 where it cannot do its work."""
     try:
-        with _interruptible_waits():
+        with interruptible_waits():
             yield
     except KeyboardInterrupt:
         raise click.ClickException(_INTERRUPTED) from None
@@ -98,7 +98,7 @@ def _database_sentence(refusal: BaseException | None) -> str:
 
 
 @contextmanager
-def _interruptible_waits() -> Iterator[None]:
+def interruptible_waits() -> Iterator[None]:
     """Let Ctrl-C end a long statement; libpq by itself would first wait for its end."""
     before = extensions.get_wait_callback()
     extensions.set_wait_callback(_Waits().wait)

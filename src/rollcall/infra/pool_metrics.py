@@ -64,6 +64,12 @@ def publish() -> None:
     publisher.publish()
 
 
+def leave() -> None:
+    """Publish nothing of this process any more: it is no worker."""
+    publisher: _Publisher = current_app.extensions["rollcall-pool"]
+    publisher.engine = None
+
+
 def snapshot() -> dict[str, Any]:
     """Return ``{pool_size, checked_in, checked_out, overflow, total_connections, workers: [{pid, …}]}``, summed over workers."""
     publish()

@@ -9,6 +9,7 @@ from flask import Flask, Response, flash, make_response, redirect, render_templa
 from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
 
 from rollcall.api.errors import Answer, describe
+from rollcall.api.mails import is_set_up as has_mail
 from rollcall.errors import InvalidToken
 from rollcall.infra import request_id
 from rollcall.web import (
@@ -23,6 +24,7 @@ from rollcall.web import (
     find,
     imports,
     list_address,
+    mails,
     password_links,
     sessions,
     system,
@@ -33,7 +35,7 @@ from rollcall.web import (
 from rollcall.web.blueprint import asset, blueprint, csrf
 
 __all__ = ["account", "bulk", "dashboard", "error_page", "export", "find", "imports", "init_app"]
-__all__ += ["password_links", "sessions", "system", "undo", "users", "wants_page"]
+__all__ += ["mails", "password_links", "sessions", "system", "undo", "users", "wants_page"]
 
 # Programs call these addresses, so errors there are JSON.
 _NOT_PAGES = ("/api/", "/health", "/metrics", "/openapi.json")
@@ -91,4 +93,4 @@ def _refuse_form(_error: CSRFError) -> Response:
 
 
 def _context() -> dict[str, Any]:
-    return {"user": access.known_user(), "here": access.here(), "list_address": list_address.current()}
+    return {"user": access.known_user(), "here": access.here(), "list_address": list_address.current(), "has_mail": has_mail()}

@@ -8,7 +8,7 @@ from flask import abort, current_app, flash, redirect, request, url_for
 from flask import session as cookie
 from werkzeug import Response
 
-from rollcall.api import client, sign_in
+from rollcall.api import client, mails, sign_in
 from rollcall.api.client import transaction
 from rollcall.api.schemas.auth import CredentialsSchema
 from rollcall.api.schemas.users import RegistrationSchema, UserChangeSchema
@@ -18,7 +18,7 @@ from rollcall.infra.database import session
 from rollcall.models import UserRecord
 from rollcall.services.events import trail
 from rollcall.services.identity import accounts, attempts, rights
-from rollcall.services.users import directory, first_superuser
+from rollcall.services.users import directory, email_changes, first_superuser
 from rollcall.web import access, drafts, edits, sessions
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
@@ -123,13 +123,17 @@ def change_profile() -> Response:
     try:
         changes = edits.changes(form.load(UserChangeSchema(only=(*edits.DETAILS, "current_password"))))
         with sign_in.own_password(changes, me.user.id, me.user.id), transaction() as work:
-            directory.change_user(work, me.user.id, changes, me, runtime.now(), versions=edits.versions())
+            now, cipher, versions = runtime.now(), mails.cipher(), edits.versions()
+            _, waiting = email_changes.change_user(work, me.user.id, changes, me, now, cipher=cipher, versions=versions)
     except VersionChanged as error:
         person = directory.read_user(session(), me.user.id)
         return _profile_page(form, person, clashes=edits.merge(form, error, person, edits.DETAILS))
     except (ValidationFailed, Conflict) as error:
         return _profile_page(form.refuse(error), directory.read_user(session(), me.user.id))
-    flash("Your profile is saved." + (" You are logged out everywhere else." if "email" in changes else ""))
+    if waiting:
+        flash(f"A mail is on its way to {waiting}. Your new address counts once you have opened the link in it.")
+    else:
+        flash("Your profile is saved." + (" You are logged out everywhere else." if "email" in changes else ""))
     return redirect(url_for(".profile"))
 
 

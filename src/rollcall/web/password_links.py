@@ -11,7 +11,7 @@ from typing import Final
 from flask import flash, redirect, request, url_for
 from werkzeug import Response
 
-from rollcall.api import sign_in
+from rollcall.api import mails, sign_in
 from rollcall.api.client import public_url, transaction
 from rollcall.api.password_links import answer_file
 from rollcall.api.schemas.users import UserChangeSchema
@@ -19,11 +19,12 @@ from rollcall.errors import LinkRefused, SelectionDiffers, TooManyRows, Validati
 from rollcall.infra import deadline, runtime
 from rollcall.infra.database import session
 from rollcall.services.transfer import link_files
-from rollcall.services.users import password_links
+from rollcall.services.users import letters, password_links
 from rollcall.services.users.bulk_changes import Selection
 from rollcall.web import access, list_query, selection
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
+from rollcall.web.wording import plural
 
 _MANY: Final = "/dashboard/users/<any(selected, matching):whom>/password-links"
 _TOKEN_MAX: Final = 200
@@ -40,7 +41,7 @@ def password_link_form() -> Response:
 @access.anyone
 def use_password_link() -> Response:
     """Check a link; with a new password, set it."""
-    token = _token()
+    token = sent_token()
     form = Form({"token": token})
     try:
         owner = password_links.owner(session(), token, runtime.now())
@@ -62,9 +63,14 @@ def use_password_link() -> Response:
 @blueprint.post("/dashboard/users/<user_id:user_id>/password-link")
 @access.superuser
 def make_password_link(user_id: int) -> Response:
-    """Make a link for a user, and show it once."""
+    """Make a link for a user, and show it once; or mail it, and show it to nobody."""
+    cipher, now = mails.required_cipher() if "mail" in request.form else None, runtime.now()
     with transaction() as work:
-        link = password_links.make(work, user_id, access.identity(), runtime.now())
+        link = password_links.make(work, user_id, access.identity(), now)
+        mailed = cipher is not None and letters.send_link(work, link, cipher, now)
+    if mailed:
+        flash(f"A mail with a password link is on its way to {link.user.email}.")
+        return redirect(url_for(".show_user", user_id=user_id))
     return Form().page("password_link_made.html", link=link, url=link_files.url(public_url(), link.token))
 
 
@@ -80,15 +86,21 @@ def ask_links(whom: str) -> Response:
 @access.superuser
 @deadline.limit(times=20)
 def make_links(whom: str) -> Response:
-    """Make the links if the number of users is still the confirmed one, and send them as a file. Otherwise ask again."""
-    chosen = selection.asked(whom)
+    """Make the links if the number of users is still the confirmed one, as a file or as mails. Otherwise ask again."""
+    chosen, now = selection.asked(whom), runtime.now()
+    cipher, mailed = mails.required_cipher() if "mail" in request.form else None, 0
     try:
         with transaction() as work:
-            links = password_links.make_many(work, chosen, access.identity(), runtime.now(), expected=selection.confirmed())
+            links = password_links.make_many(work, chosen, access.identity(), now, expected=selection.confirmed())
+            if cipher is not None:
+                mailed = letters.send_links(work, links, cipher, now)
     except (SelectionDiffers, TooManyRows) as error:
         form = Form.sent().refuse(error)
         form.problems.clear()  # the number has no field on the page
         return _question(form, whom, chosen)
+    if cipher is not None:
+        flash(f"{plural(mailed, 'mail with a password link is', 'mails with password links are')} on the way.")
+        return redirect(selection.back(whom))
     reply = answer_file(links, "csv", for_spreadsheets=True)
     reply.headers.set("Content-Disposition", "attachment", filename=f"password-links-{runtime.now():%Y-%m-%d}.csv")
     return reply
@@ -107,6 +119,6 @@ def _question(form: Form, whom: str, chosen: Selection) -> Response:
     )
 
 
-def _token() -> str:
+def sent_token() -> str:
     """The secret of the link in the form: a person may paste the whole link."""
     return request.form.get("token", "").strip().rpartition("#")[2][:_TOKEN_MAX]

@@ -7,7 +7,7 @@ from typing import Any
 from flask import flash, make_response, redirect, render_template, request, url_for
 from werkzeug import Response
 
-from rollcall.api import sign_in
+from rollcall.api import mails, sign_in
 from rollcall.api.client import transaction
 from rollcall.api.schemas.users import NewUserSchema, UserChangeSchema
 from rollcall.errors import Conflict, LastSuperuser, ValidationFailed, VersionChanged
@@ -15,7 +15,7 @@ from rollcall.infra import runtime
 from rollcall.infra.database import session
 from rollcall.services.events import trail
 from rollcall.services.identity import accounts
-from rollcall.services.users import directory, guards
+from rollcall.services.users import directory, email_changes, guards
 from rollcall.web import access, edits, list_address, sessions, undo
 from rollcall.web.actions import ACTIONS
 from rollcall.web.blueprint import blueprint
@@ -75,14 +75,15 @@ def change_user(user_id: int) -> Response:
         changes = edits.changes(form.load(UserChangeSchema(only=(*_EDITED, "current_password"))))
         me = access.identity()
         with sign_in.own_password(changes, user_id, me.user.id), transaction() as work:
-            changed = directory.change_user(work, user_id, changes, me, runtime.now(), versions=edits.versions())
+            now, cipher, versions = runtime.now(), mails.cipher(), edits.versions()
+            changed, waiting = email_changes.change_user(work, user_id, changes, me, now, cipher=cipher, versions=versions)
     except VersionChanged as error:
         shown = _shown(user_id)
         clashes = edits.merge(form, error, shown["person"], _EDITED)
         return form.page("user.html", clashes=clashes, **shown)
     except (ValidationFailed, Conflict) as error:
         return form.refuse(error).page("user.html", **_shown(user_id))
-    flash(f"{changed.username} is saved.")
+    flash(f"{changed.username} is saved." + (f" The address {waiting} waits for its confirmation." if waiting else ""))
     return redirect(url_for(".show_user", user_id=user_id))
 
 

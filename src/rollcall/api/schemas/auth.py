@@ -24,6 +24,10 @@ class LoginSchema(CredentialsSchema):
     )
 
 
+class ForgotPasswordSchema(Schema):
+    email = Text(fields.email, required=True, metadata={"format": "email", "maxLength": 254, "examples": ["ann@example.org"]})
+
+
 class TokenSchema(Schema):
     access_token = ma.fields.String(metadata={"examples": ["Zk1rT0c0b2tqV0l2cXJ5c2V0bGVtZW50cw"]})
     token_type = ma.fields.String(metadata={"enum": ["bearer"]})

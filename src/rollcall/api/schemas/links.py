@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 
 from rollcall.api.parsing import Problem
-from rollcall.api.schemas.base import Choice, Items, Schema, Whole
+from rollcall.api.schemas.base import Choice, Flag, Items, Schema, Whole
 from rollcall.api.schemas.users import FilterSchema
 
 _ID_MAX = 2**63 - 1
@@ -49,8 +49,22 @@ class SelectionSchema(Schema):
             raise ma.ValidationError(problems)
 
 
+class LinkQuerySchema(Schema):
+    """Whether to mail a link."""
+
+    mail = Flag(
+        load_default=True,
+        metadata={"in_query": True, "description": "`false`: do not mail the link, also where mail is set up."},
+    )
+
+
 class LinkFileQuerySchema(Schema):
-    """As what to answer many links."""
+    """As what to answer many links, and whether to mail them."""
+
+    mail = Flag(
+        load_default=False,
+        metadata={"in_query": True, "description": "`true`: also mail each active user the link. 404 where mail is not set up."},
+    )
 
     format = Choice("csv", "ndjson", load_default="csv")
 

@@ -30,10 +30,13 @@ class Purpose(StrEnum):
     """What a link is for."""
 
     PASSWORD = "password"  # noqa: S105  (the name of a purpose)
+    FORGOT = "forgot"
     EMAIL = "email"
 
 
-LIFETIME: Final = {Purpose.PASSWORD: timedelta(days=7), Purpose.EMAIL: timedelta(days=1)}
+LIFETIME: Final = {Purpose.PASSWORD: timedelta(days=7), Purpose.FORGOT: timedelta(days=1), Purpose.EMAIL: timedelta(days=1)}
+PASSWORD_PURPOSES: Final = (Purpose.PASSWORD, Purpose.FORGOT)
+"""A link that anybody may ask for by mail is one of its own: it does not end the link that an administrator has made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def make(
     return made
 
 
-def owner(session: Session, token: str, purpose: Purpose, now: datetime) -> Owner:
+def owner(session: Session, token: str, purposes: Sequence[Purpose], now: datetime) -> Owner:
     """Return the user of a link without using it.
 
     :raises LinkRefused: the link does not work.
@@ -99,14 +102,14 @@ def owner(session: Session, token: str, purpose: Purpose, now: datetime) -> Owne
     query = select(User.id, User.email, User.username, User.full_name, OneTimeLink.email).join(
         OneTimeLink, OneTimeLink.user_id == User.id
     )
-    works = (OneTimeLink.token_hash == digest(token), OneTimeLink.purpose == str(purpose), OneTimeLink.expires_at > now)
+    works = (OneTimeLink.token_hash == digest(token), OneTimeLink.purpose.in_(purposes), OneTimeLink.expires_at > now)
     found = session.execute(query.where(*works, User.is_active)).one_or_none()
     if found is None:
         raise LinkRefused
     return Owner(*found)
 
 
-def spend(session: Session, token: str, purpose: Purpose, user: UserRecord, now: datetime) -> None:
+def spend(session: Session, token: str, purposes: Sequence[Purpose], user: UserRecord, now: datetime) -> None:
     """Use a link of a user whose row the transaction has locked. The caller commits.
 
     :raises LinkRefused: it was used or replaced meanwhile, or its user was deactivated.
@@ -115,7 +118,7 @@ def spend(session: Session, token: str, purpose: Purpose, user: UserRecord, now:
         delete(OneTimeLink)
         .where(
             OneTimeLink.token_hash == digest(token),
-            OneTimeLink.purpose == str(purpose),
+            OneTimeLink.purpose.in_(purposes),
             OneTimeLink.user_id == user.id,
             OneTimeLink.expires_at > now,
         )

@@ -20,7 +20,7 @@ from rollcall.services.events import recording
 from rollcall.services.events.kinds import Kind
 from rollcall.services.identity import one_time_links, passwords, rights
 from rollcall.services.identity.accounts import Identity
-from rollcall.services.identity.one_time_links import LIFETIME, Owner, Purpose
+from rollcall.services.identity.one_time_links import LIFETIME, PASSWORD_PURPOSES, Owner, Purpose
 from rollcall.services.users import bulk_changes, directory
 from rollcall.services.users.bulk_changes import Selection
 from rollcall.services.users.new_passwords import SAME_PASSWORD, require_impersonal
@@ -150,7 +150,7 @@ def owner(session: Session, token: str, now: datetime) -> Owner:
 
     :raises LinkRefused: the link does not work.
     """
-    return one_time_links.owner(session, token, Purpose.PASSWORD, now)
+    return one_time_links.owner(session, token, PASSWORD_PURPOSES, now)
 
 
 def use(session: Session, token: str, password: str, now: datetime) -> UserRecord:
@@ -172,7 +172,7 @@ def use(session: Session, token: str, password: str, now: datetime) -> UserRecor
         _, (user, _) = rights.lock_for_change(session, None, now, found.id, superusers=False)
     except UserNotFound:
         raise LinkRefused from None
-    one_time_links.spend(session, token, Purpose.PASSWORD, user, now)
+    one_time_links.spend(session, token, PASSWORD_PURPOSES, user, now)
     recording.record(session, Kind.PASSWORD_LINK_USED, now, user)
     return directory.replace_password(session, user, hashed, now, by=user)
 
