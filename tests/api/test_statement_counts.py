@@ -6,8 +6,10 @@ Nearly all begin with the one that identifies the caller. BEGIN and COMMIT, whic
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import insert
 
-from facts import PASSWORD
+from facts import NOON, PASSWORD
+from rollcall.models import Operation
 
 BOB = {"username": "bob", "email": "bob@example.org", "password": "a-fine-passphrase"}
 ROWS = [{"username": f"bulk{n}", "email": f"bulk{n}@example.org"} for n in range(100)]
@@ -29,6 +31,12 @@ ENDPOINTS = [
     ("PATCH", "/api/v1/users/{root}", {"password": PASSWORD[::-1], "current_password": PASSWORD}, 7),  # the row once before
     ("PATCH", "/api/v1/users/{ann}", {"is_active": False}, 5),  # and the sessions
     ("DELETE", "/api/v1/users/{ann}", None, 4),
+    (
+        "POST",
+        "/api/v1/operations/1/undo",
+        None,
+        9,
+    ),  # operation, users; what was done. Locks and caller twice, here and in the change
     ("GET", "/api/v1/auth/me", None, 1),
     ("POST", "/api/v1/auth/logout", None, 4),
     ("POST", "/api/v1/auth/register", BOB, 2),
@@ -48,8 +56,10 @@ ENDPOINTS = [
 
 
 @pytest.fixture
-def people(make_user, root, ann):
-    """Enough for a second page, and ann."""
+def people(make_user, root, ann, engine):
+    """Enough for a second page, and ann; and an operation."""
+    with engine.begin() as connection:
+        connection.execute(insert(Operation).values(at=NOON, kind="deactivate", created=0, changed=0))
     for number in range(20):
         make_user(email=f"mail{number}@example.org")
     return {"ann": ann.id, "root": root.id}

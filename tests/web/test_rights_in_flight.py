@@ -41,6 +41,7 @@ REST: list[tuple[str, str, str, Any]] = [
     ("users.change_user", "PATCH", "/api/v1/users/{ann}", {"password": NEW_PASSWORD}),
     ("users.change_user", "PATCH", "/api/v1/users/{root}", {"is_active": True, "is_superuser": True, "full_name": "X"}),
     ("users.delete_user", "DELETE", "/api/v1/users/{ann}", None),
+    ("operations.undo_operation", "POST", "/api/v1/operations/1/undo", None),
 ]
 OWN_REST: list[tuple[str, str, str, Any]] = [
     ("users.change_user", "PATCH", "/api/v1/users/{root}", {"full_name": "X"}),
@@ -57,6 +58,7 @@ PAGES: list[tuple[str, str, dict[str, str]]] = [
     ("web.act", "/dashboard/users/{ann}/end-sessions", {}),
     ("web.change_many", "/dashboard/users/selected/deactivate?id={ann}", {"id": "{ann}", "expected": "1"}),
     ("web.change_many", "/dashboard/users/matching/deactivate?search=ann", {"expected": "1"}),
+    ("web.undo_operation", "/dashboard/operations/1/undo", {}),
     ("web.undo", "/dashboard/users/undo/activate", {"id": "{ann}"}),
     ("web.end_session", "/dashboard/users/{ann}/sessions/{session}/end", {}),
 ]

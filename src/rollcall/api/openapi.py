@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
 import rollcall
-from rollcall.api import access, auth, dashboard, events, health, metrics, users
+from rollcall.api import access, auth, dashboard, events, health, metrics, operations, users
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.schemas.base import Choice, Flag, Moment, Number, Text
 from rollcall.api.schemas.errors import ErrorSchema
@@ -66,7 +66,7 @@ def init_app(app: Flask) -> None:
         api.register_field(text, fields.String)
     api.register_field(Flag, fields.Boolean)
     api.register_field(Number, fields.Integer)
-    for module in (auth, users, events, dashboard, metrics, health):
+    for module in (auth, users, operations, events, dashboard, metrics, health):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(_docs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -140,6 +141,7 @@ def import_users(file: str, dry_run: bool, existing: str, changes_file: str | No
             progress=progress.update,
             building=say_building,
             existing=Existing(existing),
+            file_name=None if file == "-" else Path(file).name,
         )
         if dry_run and not report.problem_count:
             progress.close()

@@ -6,10 +6,11 @@ from .change import UserChange
 from .event import SecurityEvent
 from .import_run import ImportRun
 from .login import user_logins
+from .operation import Operation
 from .session import UserSession
 from .tally import user_tally, user_tally_deltas, user_tally_totals
 from .user import RECORD, User, UserRecord
 
 __all__ = ["RECORD", "Base", "ImportRun", "LoginFailures", "LoginNetwork", "SecurityEvent", "User", "UserChange", "UserRecord"]
-__all__ += ["UserSession"]
+__all__ += ["Operation", "UserSession"]
 __all__ += ["user_logins", "user_tally", "user_tally_deltas", "user_tally_totals"]

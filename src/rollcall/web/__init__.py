@@ -22,6 +22,7 @@ from rollcall.web import (
     find,
     imports,
     list_address,
+    operations,
     sessions,
     system,
     undo,
@@ -31,7 +32,7 @@ from rollcall.web import (
 from rollcall.web.blueprint import asset, blueprint, csrf
 
 __all__ = ["account", "bulk", "dashboard", "error_page", "export", "find", "imports", "init_app"]
-__all__ += ["sessions", "system", "undo", "users", "wants_page"]
+__all__ += ["operations", "sessions", "system", "undo", "users", "wants_page"]
 
 # Programs call these addresses, so errors there are JSON.
 _NOT_PAGES = ("/api/", "/health", "/metrics", "/openapi.json")

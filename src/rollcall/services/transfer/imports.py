@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import BinaryIO, Final, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -65,6 +66,7 @@ class ImportReport:
     :ivar rows: users in the file.
     :ivar bad_rows: those of them with problems.
     :ivar created, changed, left: rows that created a user, changed one, left one as it was; in a rehearsal, that would have.
+    :ivar operation_id: under which the import is listed and can be undone.
     :ivar changes: what the first of these changes are, in a rehearsal.
     :ivar superusers: how many of the valid rows are superusers.
     :ivar with_password, with_hash, without_password: how many of the valid rows have a plain password, a hash, or neither.
@@ -78,6 +80,7 @@ class ImportReport:
     changed: int = 0
     left: int = 0
     changes: list[UserChange] = field(default_factory=list)
+    operation_id: int | None = None
     superusers: int = 0
     with_password: int = 0
     with_hash: int = 0
@@ -117,6 +120,8 @@ def import_users(
     way: str = "command",
     building: Callable[[float], None] | None = None,
     existing: Existing = Existing.FAIL,
+    file_name: str | None = None,
+    run_id: UUID | None = None,
 ) -> ImportReport:
     """Import every user of a file, or none.
 
@@ -132,6 +137,7 @@ def import_users(
     :param origin: who imports, and ``way``, how; recorded in the transaction that writes the users.
     :param building: see :func:`index_builds.after_load`.
     :param existing: what to do with rows whose users are there by e-mail address or username.
+    :param file_name: for the list of operations; ``run_id``: the import in the browser.
     :return: what was created and changed, or every problem. Rows that are not valid are not looked at for taken names.
     :raises RowsConflict: somebody took a name while this was written, and is gone again.
     """
@@ -164,10 +170,11 @@ def import_users(
         check()
 
     written(0)
-    writing = Writing(now, written, before_commit, origin, way, building, existing)
+    writing = Writing(now, written, before_commit, origin, way, building, existing, file_name, run_id)
     for tries_left in reversed(range(TRIES if existing is not Existing.FAIL else 1)):
         try:
-            report.created, report.changed, report.left = writing.write(connection, superusers=report.superusers)
+            counts, report.operation_id = writing.write(connection, superusers=report.superusers)
+            report.created, report.changed, report.left = counts
             break
         except (IntegrityError, Deadlock) as error:
             # Somebody has taken a name since the check. With users who are there the import goes on, and so it tries again.
