@@ -36,7 +36,7 @@ ENDPOINTS = [
         "/api/v1/operations/1/undo",
         None,
         9,
-    ),  # operation, users; what was done. Locks and caller twice, here and in the change
+    ),  # the locks and the caller twice; operation, users, what was done
     ("GET", "/api/v1/auth/me", None, 1),
     ("POST", "/api/v1/auth/logout", None, 4),
     ("POST", "/api/v1/auth/register", BOB, 2),

@@ -184,6 +184,8 @@ def import_users(
                 bulk_copy.prepare(connection)
                 _resolve(connection, existing, report, among_rows=False)
             if not report.problem_count:  # … and is gone again: the caller may repeat.
+                if isinstance(error, Deadlock):
+                    raise
                 raise RowsConflict([]) from error
     return report
 
