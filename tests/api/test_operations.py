@@ -160,3 +160,12 @@ def test_ids_of_an_import_are_few_ranges(session, run):
     ranges = session.scalar(select(func.cardinality(func.array(select(func.unnest(Operation.created_ids)).scalar_subquery()))))
     assert operation_id is not None
     assert ranges == 1
+
+
+def test_ranges_find_the_users_of_an_import(session, run, make_user):
+    make_user(username="ann", email="ann@b.de")
+    operation_id = run("email,username,full_name\nann@b.de,ann,Ann\nbob@b.de,bob,Bob\n", existing=Existing.UPDATE)
+    make_user(username="cid")
+    ids = select(Operation.created_ids + Operation.changed_ids).where(Operation.id == operation_id).scalar_subquery()
+    found = select(User.username).where(User.id.op("<@")(ids), User.id >= func.lower(ids), User.id < func.upper(ids))
+    assert sorted(session.scalars(found)) == ["ann", "bob"]
