@@ -99,7 +99,7 @@ def engine(shared_app: Flask, database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def empty_database(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text("TRUNCATE users, login_failures RESTART IDENTITY CASCADE"))
+        connection.execute(text("TRUNCATE users, login_failures, operations RESTART IDENTITY CASCADE"))
         connection.execute(FORGET_EVENTS)
 
 

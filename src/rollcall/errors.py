@@ -107,6 +107,18 @@ class SelectionDiffers(SelectionChanged):
         super().__init__(found, expected)
 
 
+class OperationUndone(Conflict):
+    """The operation has been undone already."""
+
+
+class OperationNotFound(RollcallError):
+    """There is no operation with this id."""
+
+    def __init__(self, operation_id: int) -> None:
+        self.operation_id = operation_id
+        super().__init__(operation_id)
+
+
 class VersionChanged(RollcallError):
     """Somebody has changed the user since the version that the caller knows."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import pytest
@@ -22,7 +23,7 @@ def routes(app, *rules):
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith(API) and getattr(app.view_functions[rule.endpoint], "access", None) in rules:
             for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
-                yield method, "/" + rule.rule.removeprefix(API).replace("<user_id:user_id>", "1")
+                yield method, "/" + re.sub(r"<user_id:\w+>", "1", rule.rule.removeprefix(API))
 
 
 def active_superusers(session):
@@ -55,6 +56,7 @@ CONTRACT = {
     ("GET", "/users/1/changes"): "superuser",
     ("POST", "/users/1/password-link"): "superuser",
     ("POST", "/users/password-links"): "superuser",
+    ("POST", "/operations/1/undo"): "superuser",
     ("GET", "/events"): "superuser",
     ("GET", "/dashboard/stats"): "superuser",
     ("GET", "/dashboard/signups"): "superuser",

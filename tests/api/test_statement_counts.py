@@ -6,8 +6,10 @@ Nearly all begin with the one that identifies the caller. BEGIN and COMMIT, whic
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import insert
 
-from facts import PASSWORD
+from facts import NOON, PASSWORD
+from rollcall.models import Operation
 
 BOB = {"username": "bob", "email": "bob@example.org", "password": "a-fine-passphrase"}
 ROWS = [{"username": f"bulk{n}", "email": f"bulk{n}@example.org"} for n in range(100)]
@@ -31,6 +33,12 @@ ENDPOINTS = [
     ("DELETE", "/api/v1/users/{ann}", None, 4),
     ("POST", "/api/v1/users/{ann}/password-link", None, 5),  # all locks; the link, the sweep, the event
     ("POST", "/api/v1/users/password-links", {"filter": {}, "expected": 21}, 7),  # the caller again; ids; …; the rows
+    (
+        "POST",
+        "/api/v1/operations/1/undo",
+        None,
+        9,
+    ),  # the locks and the caller twice; operation, users, what was done
     ("GET", "/api/v1/auth/me", None, 2),
     ("POST", "/api/v1/auth/logout", None, 4),
     ("POST", "/api/v1/auth/register", BOB, 2),
@@ -50,8 +58,10 @@ ENDPOINTS = [
 
 
 @pytest.fixture
-def people(make_user, root, ann):
-    """Enough for a second page, and ann."""
+def people(make_user, root, ann, engine):
+    """Enough for a second page, and ann; and an operation."""
+    with engine.begin() as connection:
+        connection.execute(insert(Operation).values(at=NOON, kind="deactivate", created=0, changed=0))
     for number in range(20):
         make_user(email=f"mail{number}@example.org")
     return {"ann": ann.id, "root": root.id}

@@ -25,6 +25,7 @@ stuck = Blueprint("stuck", __name__, url_prefix="/api/v1/stuck")
 log = logging.getLogger(__name__)
 lock = threading.Lock()
 cleaned_up: list[bool] = []
+_COSTLY = {"sha512-crypt": "$6$rounds=1100000$saltsalt$" + "A" * 85 + ".", "phpass": "$P$I12345678" + "A" * 21 + "."}
 
 
 def seconds(name: str) -> float:
@@ -127,6 +128,13 @@ def statements() -> str:
 def hashing() -> str:
     passwords.hash_many(["correct horse battery staple"] * 1000, check=deadline.check)
     return "done"
+
+
+@stuck.get("/old-hash")
+def old_hash() -> str:
+    """Verify a hash whose format is computed in Python, at the bound of its cost, with the longest password."""
+    passwords.verify("\N{GRINNING FACE}" * 128, _COSTLY[request.args["format"]])
+    return "verified"
 
 
 @stuck.post("/body")

@@ -52,6 +52,8 @@ def assert_timed_out(reply: Reply, limit: float = 1.0) -> None:
         "finally?seconds=30",
         "pool",
         "hash",
+        "old-hash?format=sha512-crypt",
+        "old-hash?format=phpass",
         "flush?key=flush",
         "write?key=in-sql&sql=30",
         "write?key=in-python&python=30",

@@ -25,6 +25,7 @@ def _as_root(people: dict[str, Browser]) -> Iterator[Page]:
     for path in (
         "/dashboard",
         "/dashboard?days=365",
+        "/dashboard/operations",
         "/dashboard/system",
         "/dashboard/users",
         "/dashboard/users?search=%3Cscript%3E&is_active=true",

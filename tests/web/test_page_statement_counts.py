@@ -29,6 +29,7 @@ PAGES = [
     ("/dashboard/users/import", 2),
     ("/dashboard/users/import/template.csv", 1),
     ("/dashboard/users/new", 1),
+    ("/dashboard/operations", 2),
     ("/dashboard/system", 2),
     ("/profile", 4),
     ("/profile/password", 1),

@@ -43,6 +43,7 @@ REST: list[tuple[str, str, str, Any]] = [
     ("users.delete_user", "DELETE", "/api/v1/users/{ann}", None),
     ("password_links.make_password_link", "POST", "/api/v1/users/{ann}/password-link", None),
     ("password_links.make_password_links", "POST", "/api/v1/users/password-links", {"filter": {}, "expected": 2}),
+    ("operations.undo_operation", "POST", "/api/v1/operations/1/undo", None),
 ]
 OWN_REST: list[tuple[str, str, str, Any]] = [
     ("users.change_user", "PATCH", "/api/v1/users/{root}", {"full_name": "X"}),
@@ -61,6 +62,7 @@ PAGES: list[tuple[str, str, dict[str, str]]] = [
     ("web.change_many", "/dashboard/users/matching/deactivate?search=ann", {"expected": "1"}),
     ("web.make_password_link", "/dashboard/users/{ann}/password-link", {}),
     ("web.make_links", "/dashboard/users/selected/password-links?id={ann}", {"expected": "1"}),
+    ("web.undo_operation", "/dashboard/operations/1/undo", {}),
     ("web.undo", "/dashboard/users/undo/activate", {"id": "{ann}"}),
     ("web.end_session", "/dashboard/users/{ann}/sessions/{session}/end", {}),
 ]

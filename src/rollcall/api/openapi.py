@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
 import rollcall
-from rollcall.api import access, auth, dashboard, events, health, metrics, password_links, users
+from rollcall.api import access, auth, dashboard, events, health, metrics, operations, password_links, users
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.schemas.base import Choice, Flag, Items, Moment, Number, Text, Whole
 from rollcall.api.schemas.errors import ErrorSchema
@@ -68,7 +68,7 @@ def init_app(app: Flask) -> None:
     for number in (Number, Whole):
         api.register_field(number, fields.Integer)
     api.register_field(Items, fields.List)
-    for module in (auth, users, password_links, events, dashboard, metrics, health):
+    for module in (auth, users, password_links, operations, events, dashboard, metrics, health):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(_docs)
 

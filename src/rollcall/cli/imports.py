@@ -81,6 +81,7 @@ def import_users(file: str, dry_run: bool, bad_rows: str | None, existing: str, 
             building=say_building,
             existing=mode,
             only_good=bad_rows is not None,
+            file_name=None if file == "-" else Path(file).name,
         )
         if dry_run and (bad_rows or not report.problem_count):
             progress.close()

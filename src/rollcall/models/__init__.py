@@ -8,10 +8,11 @@ from .import_run import ImportRun
 from .login import user_logins
 from .mail import Mail
 from .one_time_link import OneTimeLink
+from .operation import Operation
 from .session import UserSession
 from .tally import user_tally, user_tally_deltas, user_tally_totals
 from .user import RECORD, User, UserRecord
 
 __all__ = ["RECORD", "Base", "ImportRun", "LoginFailures", "LoginNetwork", "SecurityEvent", "User", "UserChange", "UserRecord"]
-__all__ += ["Mail", "OneTimeLink", "UserSession"]
+__all__ += ["Mail", "OneTimeLink", "Operation", "UserSession"]
 __all__ += ["user_logins", "user_tally", "user_tally_deltas", "user_tally_totals"]

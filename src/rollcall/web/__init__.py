@@ -25,6 +25,7 @@ from rollcall.web import (
     imports,
     list_address,
     mails,
+    operations,
     password_links,
     sessions,
     system,
@@ -35,7 +36,7 @@ from rollcall.web import (
 from rollcall.web.blueprint import asset, blueprint, csrf
 
 __all__ = ["account", "bulk", "dashboard", "error_page", "export", "find", "imports", "init_app"]
-__all__ += ["mails", "password_links", "sessions", "system", "undo", "users", "wants_page"]
+__all__ += ["mails", "operations", "password_links", "sessions", "system", "undo", "users", "wants_page"]
 
 # Programs call these addresses, so errors there are JSON.
 _NOT_PAGES = ("/api/", "/health", "/metrics", "/openapi.json")

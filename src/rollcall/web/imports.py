@@ -20,7 +20,7 @@ from rollcall.models.import_run import FILE_NAME_MAX
 from rollcall.services.transfer import imports, runs, uploads
 from rollcall.services.transfer.imports import ImportReport
 from rollcall.services.transfer.reading import FileFormat, Reading
-from rollcall.web import access, wording
+from rollcall.web import access, operations, wording
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
 
@@ -86,7 +86,7 @@ def show_import(run_id: UUID) -> Response:
     run = runs.find(session(), run_id, _me())
     if run is None:
         abort(404)
-    return make_response(render_template("import_run.html", run=run))
+    return make_response(render_template("import_run.html", run=run, operation=operations.of_import(run_id)))
 
 
 @blueprint.get(f"{_PATH}/template.<any(csv, ndjson):suffix>")

@@ -9,7 +9,7 @@ from werkzeug import Response
 
 from rollcall.api import mails, sign_in
 from rollcall.api.client import transaction
-from rollcall.api.schemas.users import NewUserSchema, UserChangeSchema
+from rollcall.api.schemas.users import NewUserFormSchema, UserChangeSchema
 from rollcall.errors import Conflict, LastSuperuser, ValidationFailed, VersionChanged
 from rollcall.infra import runtime
 from rollcall.infra.database import session
@@ -49,7 +49,7 @@ def create_user() -> Response:
     """Create a user, and show the user."""
     form = Form.sent()
     try:
-        new = form.load(NewUserSchema())
+        new = form.load(NewUserFormSchema())
         with transaction() as work:
             created = directory.create_user(work, new, access.identity(), runtime.now())
     except (ValidationFailed, Conflict) as error:

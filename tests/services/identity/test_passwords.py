@@ -11,6 +11,7 @@ import bcrypt
 import pytest
 from werkzeug.security import generate_password_hash
 
+from old_hashes import OLD
 from rollcall.services.identity import passwords
 from rollcall.services.identity.passwords import Verdict
 
@@ -114,6 +115,8 @@ def test_no_hash_takes_as_long_as_a_wrong_password() -> None:
 
     assert seconds(None) == pytest.approx(seconds(stored), rel=0.5)
     assert seconds("rubbish") == pytest.approx(seconds(stored), rel=0.5)
+    for cheap in (OLD["ssha"][1], OLD["apr1"][1], OLD["aspnet v2"][1]):
+        assert seconds(cheap) == pytest.approx(seconds(stored), rel=0.5)
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,15 @@ class NewUserSchema(RegistrationSchema):
             raise ma.ValidationError({"password_hash": [problem]})
 
 
+class NewUserFormSchema(NewUserSchema):
+    """The form of the page for one user, which asks for a password."""
+
+    class Meta:
+        exclude = ("password_hash", "created_at")
+
+    password = _password(required=True)
+
+
 class UserChangeSchema(Schema):
     """Fields to change; those left out stay as they are."""
 

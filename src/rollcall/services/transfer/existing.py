@@ -36,6 +36,8 @@ class Counts(NamedTuple):
     left: int
 
 
+CHANGED_IDS: Final = "SELECT user_id FROM import_changes"
+"""The ids of the users who change, as SQL."""
 FIELDS: Final = ("email", "username", "full_name", "is_active", "is_superuser", "created_at")
 """What an update may change, beside the password."""
 

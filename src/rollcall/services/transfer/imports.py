@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import BinaryIO, Final, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -63,6 +64,7 @@ class ImportReport:
     :ivar rows: users in the file.
     :ivar bad_rows: those of them with problems.
     :ivar created, changed, left: rows that created a user, changed one, left one as it was; in a rehearsal, that would have.
+    :ivar operation_id: under which the import is listed and can be undone.
     :ivar changes: what the first of these changes are, in a rehearsal.
     :ivar superusers: how many of the valid rows are superusers.
     :ivar with_password, with_hash, without_password: how many of the valid rows have a plain password, a hash, or neither.
@@ -78,6 +80,7 @@ class ImportReport:
     changed: int = 0
     left: int = 0
     changes: list[UserChange] = field(default_factory=list)
+    operation_id: int | None = None
     superusers: int = 0
     with_password: int = 0
     with_hash: int = 0
@@ -120,6 +123,8 @@ def import_users(
     building: Callable[[float], None] | None = None,
     existing: Existing = Existing.FAIL,
     only_good: bool = False,
+    file_name: str | None = None,
+    run_id: UUID | None = None,
 ) -> ImportReport:
     """Import every user of a file, or none.
 
@@ -137,6 +142,7 @@ def import_users(
     :param building: see :func:`index_builds.after_load`.
     :param existing: what to do with rows whose users are there by e-mail address or username.
     :param only_good: import the good rows although others are bad, unless something is wrong with the whole file.
+    :param file_name: for the list of operations; ``run_id``: the import in the browser.
     :return: what was created and changed, or every problem. Rows that are not valid are not looked at for taken names.
     :raises RowsConflict: somebody took a name while this was written, and is gone again.
     """
@@ -150,7 +156,7 @@ def import_users(
     if dry_run or not any(counts):
         report.created, report.changed, report.left = counts
         return report
-    work.write_rows(Writing(now, work.written, before_commit, origin, way, building, existing))
+    work.write_rows(Writing(now, work.written, before_commit, origin, way, building, existing, file_name, run_id))
     return report
 
 
@@ -248,7 +254,7 @@ class _Import:
         may_go_on = self.only_good or self.existing is not Existing.FAIL
         for tries_left in reversed(range(TRIES if may_go_on else 1)):
             try:
-                report.created, report.changed, report.left = writing.write(self.connection, superusers=report.superusers)
+                counts, report.operation_id = writing.write(self.connection, superusers=report.superusers)
             except (IntegrityError, Deadlock) as error:
                 # Somebody has taken a name since the check.
                 if self.only_good or not tries_left:
@@ -256,8 +262,11 @@ class _Import:
                         bulk_copy.prepare(self.connection)
                         self._resolve(among_rows=False)
                 if not tries_left and not report.problem_count:  # … and is gone again: the caller may repeat.
+                    if isinstance(error, Deadlock):
+                        raise
                     raise RowsConflict([]) from error
             else:
+                report.created, report.changed, report.left = counts
                 return
 
     def written(self, rows: int) -> None:

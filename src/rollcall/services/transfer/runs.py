@@ -168,6 +168,8 @@ def perform(
         origin=origin,
         way="page",
         existing=existing,
+        file_name=run.file_name,
+        run_id=run.id,
     )
     if report.problem_count:
         aside.execute(_REFUSED, {"run": run.id, "error": _why(report), "now": clock()})

@@ -109,6 +109,10 @@ _CONTINUE_IDS: Final = text("""
 """)
 
 
+CREATED_IDS: Final = "SELECT id FROM import_sorted"
+"""The ids of the new users, as SQL; once they are written, in the same transaction."""
+
+
 class Clash(NamedTuple):
     """A row that another row or a stored user stands in the way of.
 

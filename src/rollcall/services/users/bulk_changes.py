@@ -20,6 +20,8 @@ from rollcall.services.identity import rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.search import search_index, user_search
 from rollcall.services.search.user_search import UserFilter
+from rollcall.services.users import operations
+from rollcall.services.users.operations import OperationKind
 
 # A change rewrites the user's entry in every index, the large ones of the search among them: 100,000 users take from ten
 # seconds to a minute, in which nobody else can deactivate anybody. More would be longer than anybody can be kept waiting.
@@ -66,11 +68,13 @@ class Changed:
     :ivar ids: of the users who were in the other state before.
     :ivar username: of the one, where it is one.
     :ivar sessions: how many sessions were ended.
+    :ivar operation_id: under which the change can be undone; ``None``: nobody or one user was changed.
     """
 
     ids: Sequence[int]
     username: str | None
     sessions: int
+    operation_id: int | None = None
 
 
 def preview(session: Session, selection: Selection, by: Identity, now: datetime, *, is_active: bool) -> Preview:
@@ -111,6 +115,7 @@ def change(
     *,
     is_active: bool,
     expected: int | None = None,
+    unchanged_since: datetime | None = None,
 ) -> Changed:
     """Set ``is_active`` for all selected users. Skips users who already have that status, and the caller. The caller commits.
 
@@ -119,6 +124,7 @@ def change(
 
     :param is_active: the state to come.
     :param expected: how many users are to change; ``None``: whoever it is, for a selection by ids.
+    :param unchanged_since: only users whom nobody has changed since. The change is an undo, which is no operation of its own.
     :raises InvalidToken, AccessDenied: ``by`` may no longer change users.
     :raises SelectionChanged: it would be another number by now, or too many.
     """
@@ -134,9 +140,10 @@ def change(
             raise SelectionChanged
         if expected > _MANY:
             search_index.gather(session)
+    unchanged = [] if unchanged_since is None else [User.updated_at <= unchanged_since]
     rows = session.execute(
         update(User)
-        .where(*selected(session, selection), User.is_active != is_active, User.id != by.user.id)
+        .where(*selected(session, selection), *unchanged, User.is_active != is_active, User.id != by.user.id)
         .values(is_active=is_active, updated_at=func.greatest(now, User.updated_at + VERSION_STEP))
         .returning(User.id, User.username)
         .execution_options(synchronize_session=False)
@@ -148,11 +155,15 @@ def change(
         one = Actor(rows[0].id, rows[0].username) if len(rows) == 1 else None
         changes = {"is_active": [not is_active, is_active]}
         recording.record(session, Kind.USERS_CHANGED, now, one, changes, by=by.user, subject_ids=None if one else sorted(ids))
+    operation_id = None
+    if len(ids) > 1 and unchanged_since is None:
+        kind = OperationKind.ACTIVATE if is_active else OperationKind.DEACTIVATE
+        operation_id = operations.record(session, kind, now, by.user, ids)
     # A statement of its own: only so it sees the sessions of those who logged in while the one before waited for them.
     sessions = 0 if is_active else _end_sessions(session, ids, now)
     if len(rows) > _MANY:
         search_index.settle(session)
-    return Changed(ids, rows[0].username if len(rows) == 1 else None, sessions)
+    return Changed(ids, rows[0].username if len(rows) == 1 else None, sessions, operation_id)
 
 
 def selected(session: Session, selection: Selection) -> list[ColumnElement[bool]]:
