@@ -167,7 +167,7 @@ def first_clashes(connection: Connection, most: int) -> list[Clash]:
 
 def stream_clashes(connection: Connection) -> Iterator[Clash]:
     """All clashes in the order of the file, in constant memory; in a transaction."""
-    yield from (Clash(*row) for row in connection.execution_options(yield_per=1_000).execute(text(_CLASHES)))
+    yield from (Clash(*row) for row in connection.execute(text(_CLASHES).execution_options(yield_per=1_000)))
 
 
 def stage_hashes(connection: Connection, places: Sequence[int], hashes: Sequence[str]) -> None:
