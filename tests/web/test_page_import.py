@@ -57,7 +57,7 @@ def check_and_import(browser: Browser, content: str | bytes, name: str = "users.
 
 
 def problems(page: Page) -> list[list[str]]:
-    return [[cell.text for cell in row.all("td")] for row in page.root.one("div", id_="report").one("tbody").all("tr")]
+    return [[cell.text for cell in row.all("td")] for row in page.root.one("div", aria_label="Problems").one("tbody").all("tr")]
 
 
 @pytest.fixture

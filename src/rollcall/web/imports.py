@@ -17,10 +17,10 @@ from rollcall.errors import FieldProblem, ValidationFailed
 from rollcall.infra import bodies, deadline, runtime
 from rollcall.infra.database import own_connection, session
 from rollcall.models.import_run import FILE_NAME_MAX
-from rollcall.services.transfer import imports, runs, uploads
+from rollcall.services.transfer import imports, remembered, runs, uploads
 from rollcall.services.transfer.imports import ImportReport
 from rollcall.services.transfer.reading import FileFormat, Reading
-from rollcall.web import access, operations, wording
+from rollcall.web import access, import_choices, operations, wording
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
 
@@ -54,7 +54,7 @@ class Upload(NamedTuple):
         if file is None or not file.filename:
             raise ValidationFailed([FieldProblem("file", "missing", "Choose a file first.")])
         name = wording.plain(file.filename.rpartition("/")[2], FILE_NAME_MAX - 1) or "file"
-        return cls(name, cast(BinaryIO, file.stream), Reading())
+        return cls(name, cast(BinaryIO, file.stream), import_choices.sent())
 
 
 @blueprint.get(_PATH)
@@ -72,7 +72,7 @@ def import_users() -> Response:
     """Check a file, import a checked file, or return its bad rows, depending on the button."""
     form = Form.sent()
     try:
-        upload = Upload.sent()
+        upload = _as_before(Upload.sent())
         perform = {"import": _import, "bad-rows": _bad_rows}.get(request.form.get("do", ""), _check)
         return perform(form, upload)
     except ValidationFailed as error:
@@ -100,7 +100,17 @@ def import_template(suffix: str) -> Response:
     return reply
 
 
+def _as_before(upload: Upload) -> Upload:
+    """Take the choices of the last file with the same columns, unless the form has some."""
+    if import_choices.are_sent():
+        return upload
+    file = uploads.preview(upload.source, upload.reading, now=runtime.now(), check=deadline.check).file
+    kept = file and remembered.find(session(), _me(), file.columns)
+    return upload._replace(reading=kept) if kept else upload
+
+
 def _check(form: Form, upload: Upload) -> Response:
+    shown = uploads.preview(upload.source, upload.reading, now=runtime.now(), check=deadline.check)
     digest = runs.digest(upload.source)
     with own_connection() as connection:
         report = imports.import_users(
@@ -113,17 +123,18 @@ def _check(form: Form, upload: Upload) -> Response:
             check=deadline.check,
         )
     if report.problem_count:
-        return _page(form, upload=upload, report=report)
+        return _page(form, upload=upload, report=report, preview=shown)
     with transaction() as work:
         run = runs.note(
             work,
             access.identity(),
             file_digest=digest,
             file_name=upload.name,
+            reading=upload.reading,
             report=report,
             now=runtime.now(),
         )
-    return _page(form, upload=upload, report=report, run=run, estimate=report.estimate())
+    return _page(form, upload=upload, report=report, preview=shown, run=run, estimate=report.estimate())
 
 
 def _import(form: Form, upload: Upload) -> Response:
@@ -185,6 +196,7 @@ def _page(form: Form, report: ImportReport | None = None, **context: Any) -> Res
     return form.page(
         "import.html",
         report=report,
+        choices=import_choices,
         limit=runtime.settings().request_timeout * TIMES,
         max_size=_max_size(),
         recent=runs.recent(session(), _me(), _RECENT),

@@ -23,7 +23,7 @@ _PARAMETER: Final = re.compile(r'"?(?P<name>[a-z0-9_]+)"?\s*[:=]\s*"?(?P<value>[
 _TEXT_MAX: Final = 100
 
 
-def _refuse(field: str, message: str) -> ValidationFailed:
+def _invalid(field: str, message: str) -> ValidationFailed:
     return ValidationFailed([FieldProblem(field, "invalid_format", message)])
 
 
@@ -36,7 +36,7 @@ def encoding(name: str) -> str | None:
         "a".encode(found.name)
     except (LookupError, UnicodeError, TypeError, ValueError):
         message = f"There is no encoding {name[:_TEXT_MAX]!r}. Examples are utf-8, cp1252, mac_roman and shift_jis."
-        raise _refuse("encoding", message) from None
+        raise _invalid("encoding", message) from None
     return found.name
 
 
@@ -50,13 +50,13 @@ def timezone(name: str) -> tzinfo | None:
         return ZoneInfo(name[:_TEXT_MAX])
     except (LookupError, ValueError, OSError):
         message = f"There is no time zone {name[:_TEXT_MAX]!r}. Examples are Europe/Berlin, UTC and +02:00."
-        raise _refuse("timezone", message) from None
+        raise _invalid("timezone", message) from None
 
 
 def source(name: str) -> str:
     """Return the name of a source, or ``auto``."""
     if name not in (AUTO, *sources.BY_NAME):
-        raise _refuse("from", f"There is no source {name[:_TEXT_MAX]!r}; there are {', '.join((AUTO, *sources.BY_NAME))}.")
+        raise _invalid("from", f"There is no source {name[:_TEXT_MAX]!r}; there are {', '.join((AUTO, *sources.BY_NAME))}.")
     return name
 
 
@@ -66,9 +66,9 @@ def mapping(texts: Iterable[str]) -> dict[str, str]:
     for text in texts:
         name, equals, column = (part.strip() for part in text.partition("="))
         if not equals or not column:
-            raise _refuse("map", f"{text[:_TEXT_MAX]!r} is not of the form FIELD=COLUMN.")
+            raise _invalid("map", f"{text[:_TEXT_MAX]!r} is not of the form FIELD=COLUMN.")
         if name not in IMPORT_FIELDS:
-            raise _refuse("map", f"Users have no field {name[:_TEXT_MAX]!r}; they have {', '.join(IMPORT_FIELDS)}.")
+            raise _invalid("map", f"Users have no field {name[:_TEXT_MAX]!r}; they have {', '.join(IMPORT_FIELDS)}.")
         found[name] = column
     return found
 
@@ -79,7 +79,7 @@ def hash_config(text: str) -> dict[str, str]:
         return {}
     found = {each["name"]: each["value"] for each in _PARAMETER.finditer(text) if each["name"] in FIREBASE_KEYS}
     if missing := [name for name in FIREBASE_KEYS if name not in found]:
-        raise _refuse("hash-config", f"The hash configuration has no {', '.join(missing)}.")
+        raise _invalid("hash-config", f"The hash configuration has no {', '.join(missing)}.")
     if not (found["rounds"].isdecimal() and found["mem_cost"].isdecimal()):
-        raise _refuse("hash-config", "The hash configuration's rounds and mem_cost have to be numbers.")
+        raise _invalid("hash-config", "The hash configuration's rounds and mem_cost have to be numbers.")
     return found

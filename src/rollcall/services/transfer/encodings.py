@@ -35,9 +35,10 @@ _IN_USE: Final = frozenset((*_USUAL, "cp1255", "cp1256", "cp1257", "cp1258", "cp
 _HIGH_WORD: Final = re.compile(rb"[A-Za-z'\x80-\xff-]*[\x80-\xff][A-Za-z'\x80-\xff-]*")
 
 # The letters of Windows-1252 that are the same in Windows-1250, 1254 and Latin-1.
-_SHARED: Final = frozenset("áâäçéëíîóôöúüåñßÁÂÄÇÉËÍÎÓÔÖÚÜÅ")
+_SHARED: Final = frozenset("áâäçéëíîóôöúüåßÁÂÄÇÉËÍÎÓÔÖÚÜÅ")
 # Vowels that are a consonant in Windows-1250 (č ř ć ň ď ŕ): certain where no vowel stands beside them.
 _VOWELS_HERE: Final = frozenset("èøæòïàÈØÆÒÏÀ")
+_EVIDENCE: Final = _SHARED | _VOWELS_HERE | frozenset("ãõñ")
 _TYPOGRAPHY: Final = frozenset("€…‘’“”–—\xa0«»·°©®")
 _VOWELS: Final = frozenset("aeiouyAEIOUYáâäéëíîóôöúüåèøæòïà")
 
@@ -142,7 +143,7 @@ def is_certain(words: set[bytes]) -> bool:
         if any(not letter.isascii() and not _fits(text, place) for place, letter in enumerate(text)):
             return False
         plain = sum(letter.isascii() for letter in letters)
-        evidence |= plain >= 2 and any(letter in _SHARED or letter in _VOWELS_HERE for letter in letters)
+        evidence |= plain >= 2 and any(letter in _EVIDENCE for letter in letters)
         if len(letters) > 1 and plain * 2 < len(letters):
             return False
     return evidence
@@ -158,6 +159,8 @@ def _fits(text: str, place: int) -> bool:
         return letter not in "…‘“”–—€" or not (before.isalpha() and after.isalpha())
     if letter in "Œœ":
         return after == "u"
+    if letter in "ñÑ":  # in Windows-1250 the Polish ń, which no vowel follows
+        return after in _VOWELS
     if letter in "ãõ":
         return after in ("o", "e")
     return letter in _VOWELS_HERE and after not in _VOWELS and before not in _VOWELS

@@ -96,7 +96,6 @@ def compile_fields(source: Source, columns: Columns, context: Context) -> list[F
             choices = [_chosen(name, chosen[name], columns, context)] if chosen[name] else []
         else:
             choices = [each for text in source.fields.get(name, ()) if (each := _choice(name, text, source, columns, context))]
-            choices = [each for each in choices if not context.reading.ignored.issuperset(each.columns)]
             choices = _of_different_columns(choices) if source.closed or name == "is_active" else choices[:1]
         if choices:
             found.append(Field(name, tuple(choices)))
@@ -158,7 +157,11 @@ def _choice(field: str, text: str, source: Source, columns: Columns, context: Co
     else:
         prefix = ""
     paths = bare.split("+")
-    readers = [reader for path in paths if (reader := columns.reader(path)) is not None]
+    ignored = {headings.key(name) for name in context.reading.ignored}
+    found = [columns.reader(path) for path in paths]
+    readers = [reader for reader in found if reader is not None and headings.key(reader.column) not in ignored]
+    if prefix in source_hashes.ASSEMBLERS and found[0] not in readers:
+        return None
     if not readers or (not source.closed and len(readers) < len(paths)):
         return None
     return _built(field, "!" if text.startswith("!") else prefix, readers, context)

@@ -11,6 +11,7 @@ given while a long statement runs, and is believed for some time after a crash.)
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from rollcall.models import ImportRun
 from rollcall.services.events.origin import Origin
 from rollcall.services.identity import rights
 from rollcall.services.identity.accounts import Identity
-from rollcall.services.transfer import imports
+from rollcall.services.transfer import imports, remembered
 from rollcall.services.transfer.existing import Existing
 from rollcall.services.transfer.imports import ImportReport
 from rollcall.services.transfer.reading import FileFormat, Reading
@@ -39,8 +40,8 @@ BETWEEN_SIGNS: Final = 0.5
 
 _FORGET: Final = text("DELETE FROM import_runs WHERE checked_at < :before")
 _NOTE: Final = text("""
-    INSERT INTO import_runs (id, user_id, digest, file_name, file_format, checked_at, stage, done, total)
-    VALUES (:run, :user_id, :digest, :file_name, :file_format, :now, 'checked', 0, :rows)
+    INSERT INTO import_runs (id, user_id, digest, file_name, file_format, reading, checked_at, stage, done, total)
+    VALUES (:run, :user_id, :digest, :file_name, :file_format, CAST(:reading AS jsonb), :now, 'checked', 0, :rows)
 """)
 _LOCK: Final = text("SELECT pg_try_advisory_lock(hashtextextended(CAST(:run AS text), 0))")
 # How a lock of 64 bits appears in the view: PostgreSQL manual, pg_locks.
@@ -91,7 +92,9 @@ def digest(source: BinaryIO) -> bytes:
     return running.digest()
 
 
-def note(session: Session, by: Identity, *, file_digest: bytes, file_name: str, report: ImportReport, now: datetime) -> UUID:
+def note(
+    session: Session, by: Identity, *, file_digest: bytes, file_name: str, reading: Reading, report: ImportReport, now: datetime
+) -> UUID:
     """Record that a superuser has checked a file and nothing was wrong. The caller commits.
 
     :raises InvalidToken, AccessDenied: ``by`` has meanwhile lost the right to import.
@@ -102,7 +105,9 @@ def note(session: Session, by: Identity, *, file_digest: bytes, file_name: str, 
     run = uuid4()
     values = {"run": run, "user_id": by.user.id, "digest": file_digest, "file_name": file_name, "rows": report.rows, "now": now}
     file_format = report.file.opened.file_format if report.file else FileFormat.CSV
-    session.execute(_NOTE, {**values, "file_format": file_format})
+    session.execute(_NOTE, {**values, "file_format": file_format, "reading": json.dumps(remembered.to_json(reading))})
+    if report.file is not None and reading != Reading():
+        remembered.keep(session, by.user.id, report.file.columns, reading, now)
     return run
 
 
@@ -214,7 +219,7 @@ def _shown(row: ImportRun, *, running: bool) -> Run:
     return Run(
         id=row.id,
         file_name=row.file_name,
-        reading=Reading(),
+        reading=remembered.from_json(row.reading),
         state=state,
         stage=row.stage,
         done=row.done,

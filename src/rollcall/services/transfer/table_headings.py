@@ -71,8 +71,8 @@ HEADINGS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 NOT_USED: Final = frozenset(
     _words("""
-        id userid uuid guid externalid objectid pk nr no # number rownumber index lfdnr lfd.nr. unnamed:0 updatedat updated
-        modified modifiedat lastmodified geändertam lastloginat lastlogin lastsignin lastsignedinat lastseen line reason
+        id userid uuid guid externalid objectid pk nr nr. no no. # number rownumber index lfdnr lfd.nr. unnamed:0 updatedat
+        updated modified modifiedat lastmodified geändertam lastloginat lastlogin lastsignin lastsignedinat lastseen line reason
     """)
 )
 """Columns of a table that every system has and no import uses."""

@@ -12,7 +12,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Final
+from itertools import islice
+from typing import BinaryIO, Final, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -32,6 +33,7 @@ _SECRETS: Final = ("password", "password_hash")
 _ADDED: Final = ("line", "reason")
 _COLUMNS: Final = tuple(name for name in IMPORT_FIELDS if name not in _SECRETS)
 _ROWS_PER_CHECK: Final = 500
+PREVIEWED: Final = 5
 
 # Nobody can log in as one of these, should somebody import the template as it is.
 _EXAMPLES: Final[tuple[dict[str, object], ...]] = (
@@ -56,6 +58,13 @@ _EXAMPLES: Final[tuple[dict[str, object], ...]] = (
 )
 
 
+class Preview(NamedTuple):
+    """The first rows of a file, and how it was understood; ``None``: it is not readable."""
+
+    file: Description | None
+    rows: list[Checked]
+
+
 def template(file_format: FileFormat) -> bytes:
     """A file with two example users, to be filled in; it can be imported as it is.
 
@@ -64,6 +73,18 @@ def template(file_format: FileFormat) -> bytes:
     if file_format is FileFormat.NDJSON:
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in _EXAMPLES).encode()
     return (BOM + write_cells([_EXAMPLES[0], *(row.values() for row in _EXAMPLES)])).encode()
+
+
+def preview(source: BinaryIO, reading: Reading, *, now: datetime, check: Callable[[], None]) -> Preview:
+    """Read the first rows of a file as they would be stored. The file is left at its beginning.
+
+    :raises ValidationFailed: the reading names what there is not.
+    """
+    source.seek(0)
+    file = UserFile(source, reading, now=now, check=check)
+    rows = list(islice((row for row in imports.checked(file, now) if isinstance(row.found, Row)), PREVIEWED))
+    source.seek(0)
+    return Preview(file.description, rows)
 
 
 def write_bad_rows(

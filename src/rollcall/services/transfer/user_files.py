@@ -14,17 +14,17 @@ from typing import Any, BinaryIO, Final
 
 from rollcall.errors import FieldError, FieldProblem
 from rollcall.services.transfer import headings, import_times, recognition, row_files, values
-from rollcall.services.transfer.columns import Columns
+from rollcall.services.transfer.columns import Columns, Reader
 from rollcall.services.transfer.mapping import SECRETS, Context, Field, compile_fields
 from rollcall.services.transfer.reading import FileFormat, Reading
 from rollcall.services.transfer.row_files import Opened, Row, RowProblem, UncertainEncoding, Unreadable
 from rollcall.services.transfer.sources import ROLLCALL, Source
-from rollcall.services.users import restored_fields
 
 READ_AHEAD: Final = 200
 _COLUMNS_MAX: Final = 2_000
 _NAMES_SHOWN: Final = 2
-_REQUIRED: Final = ("email", "username")
+_AS_EXPORTED: Final = ("id", "updated_at", "last_login_at")
+"""What an export of ours has beside the fields of an import; they are passed on as they are."""
 _ONCE: Final = {
     "no_timezone": "{count} have a time without an offset from UTC. Say which time zone it is in (--timezone Europe/Berlin).",
     "no_hash_config": "{count} have a hash of Firebase, whose signer key is not in the file. Give it with --hash-config FILE.",
@@ -45,6 +45,7 @@ class Description:
 
     :ivar fields: our fields with the columns that they are read from, in the form of ``--map``.
     :ivar ignored: columns that are not used.
+    :ivar exported: what an export of ours has beside the fields of an import.
     :ivar skipped: records that are no users.
     """
 
@@ -53,6 +54,7 @@ class Description:
     columns: list[str]
     fields: list[Field]
     ignored: list[str] = field(default_factory=list)
+    exported: list[tuple[str, Reader]] = field(default_factory=list)
     skipped: int = 0
 
     @property
@@ -174,7 +176,7 @@ class UserFile:
             if isinstance(value, str) and not value.isascii() and name not in SECRETS and self._is_garbled(value):
                 problems.append(FieldProblem(name, "garbled", _GARBLED))
         if described.source is ROLLCALL:
-            found |= {name: row.values[name] for name in restored_fields.NAMES if row.values.get(name) is not None}
+            found |= {name: value for name, reader in described.exported if (value := reader.read(row.values)) is not None}
         if "username" not in found and "email" in found and all(problem.field != "username" for problem in problems):
             found["username"] = found["email"]
         return Row(row.line, found, row.values, tuple(problems))
@@ -202,6 +204,7 @@ class UserFile:
         ignored = {headings.key(name) for name in self._reading.ignored}
         known = recognition.known_columns()
         described.ignored = []
+        described.exported = [(name, reader) for name in _AS_EXPORTED if (reader := columns.reader(name))]
         for name in columns.names:
             if name in used:
                 continue
