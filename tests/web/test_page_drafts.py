@@ -49,7 +49,7 @@ def test_what_was_typed_is_back_after_the_log_in_and_not_sent(
     assert "Your input is back" in page.root.one("div", role="alert").text
     assert {name: page.value(name) for name in TYPED} == TYPED
     boxes = {box["name"]: "checked" in box.attributes for box in page.root.all("input", type="checkbox")}
-    assert boxes == {"is_active": False, "is_superuser": True}
+    assert boxes == {"is_active": False, "is_superuser": True, "must_change_password": False}
     assert "a-secret-of-hers" not in page.html
     assert session.query(User).filter_by(username="new").count() == 0
     page = root_browser.press(page, "Create the user", **PASSWORDS)
