@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +17,7 @@ from rollcall.infra.database import own_connection
 from rollcall.models import Operation, SecurityEvent, User
 from rollcall.services.transfer import imports
 from rollcall.services.transfer.existing import Existing
-from rollcall.services.transfer.row_files import FileFormat
+from rollcall.services.transfer.reading import FileFormat, Reading
 from rollcall.services.users import bulk_changes
 from threads import together
 
@@ -28,7 +29,7 @@ def run(app: Any, root: User) -> Callable[..., int]:
     def run(content: str, **options: Any) -> int:
         given = {"dry_run": False, "now": NOON + timedelta(minutes=1), "progress": lambda *_: None, **options}
         with app.app_context(), own_connection() as connection:
-            report = imports.import_users(connection, io.BytesIO(content.encode()), FileFormat.CSV, **given)
+            report = imports.import_users(connection, io.BytesIO(content.encode()), Reading(FileFormat.CSV), **given)
         assert report.problems == []
         return report.operation_id
 
@@ -162,10 +163,34 @@ def test_ids_of_an_import_are_few_ranges(session, run):
     assert ranges == 1
 
 
-def test_ranges_find_the_users_of_an_import(session, run, make_user):
+def test_list_shows_the_users_of_an_import(as_root, run, make_user):
     make_user(username="ann", email="ann@b.de")
     operation_id = run("email,username,full_name\nann@b.de,ann,Ann\nbob@b.de,bob,Bob\n", existing=Existing.UPDATE)
     make_user(username="cid")
-    ids = select(Operation.created_ids + Operation.changed_ids).where(Operation.id == operation_id).scalar_subquery()
-    found = select(User.username).where(User.id.op("<@")(ids), User.id >= func.lower(ids), User.id < func.upper(ids))
-    assert sorted(session.scalars(found)) == ["ann", "bob"]
+
+    def found(query):
+        page = as_root.get(f"/users?import={operation_id}{query}").json
+        return sorted(user["username"] for user in page["items"]), page["total"], page["total_is_exact"]
+
+    assert found("") == (["ann", "bob"], 2, True)
+    assert found("&search=bob") == (["bob"], 1, True)
+    assert found("&has_password=true&sort_by=username") == (["ann"], 1, True)
+    assert found("&sort_by=last_login_at") == (["ann", "bob"], 2, True)
+    assert as_root.get(f"/users?import={operation_id + 1}").json["items"] == []
+    assert len(as_root.get(f"/users/export?format=ndjson&import={operation_id}").text.splitlines()) == 2
+
+
+@pytest.mark.parametrize("value", ["0", "x", "-1", "1.0", str(2**63), ""])
+def test_import_that_is_no_id_is_refused(as_root, value):
+    answer = as_root.get(f"/users?import={value}")
+    assert (answer.status_code, answer.json["details"][0]["field"]) == (422, "query.import")
+
+
+def test_links_are_made_for_the_users_of_an_import(as_root, run):
+    operation_id = run("email,username\nann@b.de,ann\nbob@b.de,bob\n")
+    asked = {"filter": {"import": operation_id, "has_password": False}, "expected": 2}
+    answer = as_root.post("/users/password-links", json=asked)
+    assert answer.status_code == 200
+    assert sorted(row["username"] for row in csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff")))) == ["ann", "bob"]
+    refused = as_root.post("/users/password-links", json=asked | {"filter": {"import": "x"}})
+    assert (refused.status_code, refused.json["details"][0]["field"]) == (422, "body.filter.import")

@@ -11,13 +11,14 @@ from urllib.parse import parse_qsl, urlencode
 
 from flask import g, has_request_context, request, url_for
 
+from rollcall.api.schemas.base import parameters
 from rollcall.api.schemas.users import ListQuerySchema
 from rollcall.web import list_query
 from rollcall.web.blueprint import blueprint
 
 _PARAMETER: Final = "list"
 _LENGTH_MAX: Final = 2_000
-_FIELDS: Final = ListQuerySchema().fields.keys()
+_FIELDS: Final = parameters(ListQuerySchema())
 _LIST: Final = "web.list_users"
 _PAGES: Final = frozenset(
     f"web.{name}"

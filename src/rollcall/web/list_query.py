@@ -84,6 +84,8 @@ def labels(values: Mapping[str, str]) -> list[tuple[tuple[str, ...], str]]:
         found.append((("search",), f"“{values['search']}”"))
     found += [((name,), label) for (name, value), label in _LABELS.items() if values.get(name) == value]
     found += [((name,), f"{label} {values[name]}") for name, label in _NAMED.items() if name in values]
+    if "import" in values:
+        found.append((("import",), f"Of the operation {values['import']}"))
     days = form_days(values)
     if len(days) == len(_DAYS) and len(set(days.values())) == 1:
         found.append((("created_after", "created_before"), f"Created on {day(date.fromisoformat(days['created_from']))}"))

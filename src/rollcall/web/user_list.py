@@ -10,6 +10,7 @@ from flask import url_for
 from sqlalchemy.orm import Session
 
 from rollcall.api import paging
+from rollcall.api.schemas.base import parameters
 from rollcall.api.schemas.users import FilterSchema, ListQuerySchema
 from rollcall.errors import ValidationFailed
 from rollcall.models import UserRecord
@@ -17,7 +18,8 @@ from rollcall.web import list_query
 from rollcall.web.wording import number
 
 _SCHEMA = ListQuerySchema()
-_FILTERS = FilterSchema().fields.keys()
+_PARAMETERS = parameters(_SCHEMA)
+_FILTERS = parameters(FilterSchema())
 _PLACE = ("page", "cursor")
 SIZES = (25, 50, 100)
 _IN_THE_MAIN_ROW = ("search", "is_active", "is_superuser", "sort_by", "sort_order")
@@ -66,7 +68,7 @@ class UserList:
     """
 
     def __init__(self, session: Session, given: Mapping[str, str]) -> None:
-        typed = {name: value for name, value in list_query.canonical(given.items()).items() if name in _SCHEMA.fields}
+        typed = {name: value for name, value in list_query.canonical(given.items()).items() if name in _PARAMETERS}
         wrong = _SCHEMA.validate(typed)
         self.problems = [str(message) for messages in wrong.values() for message in messages]
         self.values = {name: value for name, value in typed.items() if name not in wrong}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import marshmallow as ma
 
@@ -19,6 +19,9 @@ _CODES = {
     "too_low_or_high": ("out_of_range", ""),
     "choice": ("invalid_choice", ""),
 }
+
+ID_MAX: Final = 2**63 - 1
+"""The largest id, that of PostgreSQL's bigint."""
 
 
 class _Coded(ma.fields.Field[Any]):
@@ -73,7 +76,7 @@ class Flag(_Coded, ma.fields.Boolean):
 
 
 class Number(_Coded, ma.fields.Integer):
-    """A whole number of a query, in decimal digits and within bounds."""
+    """A whole number within bounds; of a query in decimal digits."""
 
     default_error_messages = {
         "invalid": "This has to be a whole number.",
@@ -86,7 +89,8 @@ class Number(_Coded, ma.fields.Integer):
         self._low, self._high = low, high
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
-        if not re.fullmatch("-?[0-9]+", value):
+        value = str(value) if type(value) is int else value
+        if not isinstance(value, str) or not re.fullmatch("-?[0-9]+", value):
             raise self.make_error("invalid")
         # Python refuses to convert thousands of digits; no bound here has twenty.
         if len(value) > 20 or not self._low <= int(value) <= self._high:
@@ -134,6 +138,11 @@ class Choice(_Coded, ma.fields.String):
         if value not in self._choices:
             raise self.make_error("choice", choices=", ".join(self._choices))
         return str(value)
+
+
+def parameters(schema: ma.Schema) -> frozenset[str]:
+    """Return the names of a schema's fields as they are sent."""
+    return frozenset(field.data_key or name for name, field in schema.fields.items())
 
 
 class Schema(ma.Schema):

@@ -7,10 +7,8 @@ from typing import Any
 
 import marshmallow as ma
 
-from rollcall.api.schemas.base import Choice, Moment, Number, Schema
+from rollcall.api.schemas.base import ID_MAX, Choice, Moment, Number, Schema
 from rollcall.services.events.kinds import Kind
-
-_ID_MAX = 2**63 - 1
 
 
 class PersonSchema(Schema):
@@ -62,8 +60,8 @@ class EventsQuerySchema(ChangesQuerySchema):
     """Which events."""
 
     type = Choice(*Kind)
-    user_id = Number(1, _ID_MAX, metadata={"description": "Only events about this user, bulks included."})
-    actor_id = Number(1, _ID_MAX, metadata={"description": "Only what this user did."})
+    user_id = Number(1, ID_MAX, metadata={"description": "Only events about this user, bulks included."})
+    actor_id = Number(1, ID_MAX, metadata={"description": "Only what this user did."})
     after = Moment("Not before this time.")
     before = Moment("Before this time.")
 

@@ -7,10 +7,9 @@ from typing import Any
 import marshmallow as ma
 
 from rollcall.api.parsing import Problem
-from rollcall.api.schemas.base import Choice, Flag, Items, Schema, Whole
+from rollcall.api.schemas.base import ID_MAX, Choice, Flag, Items, Schema, Whole
 from rollcall.api.schemas.users import FilterSchema
 
-_ID_MAX = 2**63 - 1
 IDS_MAX = 1_000
 
 
@@ -18,7 +17,7 @@ class SelectionSchema(Schema):
     """Users by their ids, or all whom a filter lets through."""
 
     ids = Items(
-        Whole(1, _ID_MAX),
+        Whole(1, ID_MAX),
         metadata={"minItems": 1, "maxItems": IDS_MAX, "description": "Ids of nobody are left out.", "examples": [[2, 3]]},
     )
     filter = ma.fields.Nested(

@@ -8,7 +8,7 @@ from typing import Any
 import marshmallow as ma
 
 from rollcall.api.parsing import Problem
-from rollcall.api.schemas.base import Choice, Flag, Moment, Number, Schema, Text
+from rollcall.api.schemas.base import ID_MAX, Choice, Flag, Moment, Number, Schema, Text
 from rollcall.errors import FieldError, ValidationFailed
 from rollcall.infra import runtime
 from rollcall.models import User, UserRecord
@@ -210,6 +210,12 @@ class FilterSchema(Schema):
         metadata={"in_query": True, "description": "Only users who never logged in (`true`), or who have (`false`)."}
     )
     has_password = Flag(metadata={"in_query": True, "description": "Only users with (`true`) or without (`false`) a password."})
+    import_id = Number(
+        1,
+        ID_MAX,
+        data_key="import",
+        metadata={"description": "Only users whom this import, or other operation, has created or changed."},
+    )
     sort_by = Choice(
         *("created_at", "username", "email", "last_login_at", "relevance"),
         metadata={

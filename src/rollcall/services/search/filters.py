@@ -12,11 +12,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Boolean, ColumnElement, DateTime, Text, bindparam, collate, exists, func, literal
+from sqlalchemy import BigInteger, Boolean, ColumnElement, DateTime, Text, and_, bindparam, collate, exists, func, literal, select
 from sqlalchemy.types import TypeEngine
 
 from rollcall.errors import FieldError
-from rollcall.models import User, user_logins
+from rollcall.models import Operation, User, user_logins
 from rollcall.models.user import EMAIL_KEY, USERNAME_KEY
 from rollcall.services import normalization
 from rollcall.services.search.list_order import SortBy, SortOrder
@@ -28,6 +28,14 @@ NAME_MAX: Final = 4 * 254
 """As typed: a code point in NFC may have been four, and an address has 254."""
 
 _MOMENT: Final = DateTime(timezone=True)
+
+
+def _of_operation(value: Any) -> ColumnElement[bool]:
+    ids = select(Operation.created_ids + Operation.changed_ids).where(Operation.id == value).scalar_subquery()
+    # The bounds follow from the condition before them, and let the index of the ids be read in part.
+    return and_(User.id.op("<@", is_comparison=True)(ids), User.id >= func.lower(ids), User.id < func.upper(ids))
+
+
 _OF_USERS: Final[dict[str, _Kind]] = {
     "is_active": (Boolean(), lambda value: User.is_active == value),
     "is_superuser": (Boolean(), lambda value: User.is_superuser == value),
@@ -37,6 +45,7 @@ _OF_USERS: Final[dict[str, _Kind]] = {
     "created_before": (_MOMENT, lambda value: User.created_at < value),
     "never_logged_in": (Boolean(), lambda value: User.never_logged_in == value),
     "has_password": (Boolean(), lambda value: User.password_hash.is_not(None) == value),
+    "import_id": (BigInteger(), _of_operation),
 }
 _OF_LOGINS: Final[dict[str, Callable[[Any, Any], ColumnElement[bool]]]] = {
     "last_login_after": operator.ge,
@@ -53,6 +62,7 @@ class UserFilter:
     :param search: a term that ``terms.term`` has accepted.
     :param sort_by: ``None``: relevance with a search, else the time of sign-up.
     :param email: exactly this address, as ``exact_name`` returns it; likewise ``username``.
+    :param import_id: those whom this operation has created or changed.
     :param created_after: aware; the moment itself is in. ``created_before``: it is not. Likewise the other two.
     """
 
@@ -69,6 +79,7 @@ class UserFilter:
     last_login_before: datetime | None = None
     never_logged_in: bool | None = None
     has_password: bool | None = None
+    import_id: int | None = None
 
     @property
     def sorted_by(self) -> SortBy:
