@@ -56,7 +56,7 @@ def test_a_file_is_checked_and_imported_without_choosing_it_twice(importing: Pag
     press(importing, "Import 2 users")
     expect(importing.get_by_role("heading", name="Import of users.csv")).to_be_visible()
     expect(importing.get_by_text("2 users created.")).to_be_visible()
-    importing.get_by_role("link", name="See the newest users").click()
+    importing.get_by_role("link", name="See these users").click()
     expect(importing.get_by_role("row", name="Zoë Groß")).to_be_visible()
 
 
@@ -103,6 +103,45 @@ def test_without_a_script_bad_rows_are_named_and_saved(plain_page: Page) -> None
     with plain_page.expect_download() as download:
         press(plain_page, "Bad rows as CSV")
     assert "nobody;x;'=1+1" in Path(download.value.path()).read_text("utf-8-sig")
+
+
+GERMAN = (
+    "Vorname;Nachname;E-Mail;Abteilung;Aktiv\nZoë;Groß;zoe@b.de;Vertrieb;ja\nJürgen;Lee;juergen@b.de;Lager;nein\n"
+    "Ann;Lee;annb.de;Lager;ja\n"
+)
+
+
+def test_a_german_spreadsheet_is_mapped_and_imported_without_touching_the_file(importing: Page, site: Site) -> None:
+    before = count(site)
+    choose(importing, GERMAN, "cp1252")
+    press(importing, "Check the file")
+    expect(importing.get_by_role("row", name="Abteilung")).to_be_visible()
+    expect(importing.get_by_label("Full name", exact=True)).to_contain_text("Vorname+Nachname")
+    expect(importing.get_by_role("row", name="2 zoe@b.de zoe@b.de Zoë Groß yes none")).to_be_visible()
+    importing.get_by_label("Abteilung").check()
+    press(importing, "Check again with these choices")
+    expect(importing.get_by_role("heading", name="1 problem in 1 row")).to_be_focused()
+    choose(importing, GERMAN.replace("annb.de", "ann@b.de"), "cp1252")
+    press(importing, "Check the file")  # the choices are remembered
+    expect(importing.get_by_role("heading", name="3 users can be created")).to_be_focused()
+    press(importing, "Import 3 users")
+    expect(importing.get_by_text("3 users created.")).to_be_visible()
+    assert count(site) == before + 3
+
+
+def test_without_a_script_the_columns_are_mapped_as_well(plain_page: Page) -> None:
+    plain_page.goto(PATH)
+    content = GERMAN.replace("annb.de", "ann@b.de")
+    choose(plain_page, content, "cp1252")
+    press(plain_page, "Check the file")
+    plain_page.get_by_label("Abteilung").check()
+    plain_page.get_by_label("Active", exact=True).select_option("!Aktiv")
+    choose(plain_page, content, "cp1252")
+    press(plain_page, "Check again with these choices")
+    expect(plain_page.get_by_role("row", name="2 zoe@b.de zoe@b.de Zoë Groß no none")).to_be_visible()
+    choose(plain_page, content, "cp1252")
+    press(plain_page, "Import 3 users")
+    expect(plain_page.get_by_text("3 users created.")).to_be_visible()
 
 
 @pytest.mark.parametrize("kind", ["page", "plain_page"])

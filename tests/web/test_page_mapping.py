@@ -70,6 +70,12 @@ def test_the_choices_are_remembered_for_the_same_columns(root_browser: Browser, 
     assert selected(page, "is_active") == "the opposite of Aktiv"
     assert shown(page) == [["2", "x@b.de", "x@b.de", "Ann Lee", "no", "none"]]
     assert send(root_browser, "check", again, chosen="1").status == 422
+    assert send(root_browser, "check", again).status == 422  # and that is what was chosen last
+
+
+def test_the_choices_are_remembered_although_a_row_is_bad(root_browser: Browser) -> None:
+    assert send(root_browser, "check", GERMAN.replace(b"j@b.de", b"j"), chosen="1", ignore="Abteilung").status == 422
+    assert "2 users can be created" in send(root_browser, "check", GERMAN).text
 
 
 @pytest.mark.parametrize(

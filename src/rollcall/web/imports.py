@@ -123,6 +123,9 @@ def _check(form: Form, upload: Upload) -> Response:
             check=deadline.check,
         )
     if report.problem_count:
+        if import_choices.are_sent() and shown.file is not None:
+            with transaction() as work:
+                runs.remember(work, access.identity(), shown.file.columns, upload.reading, runtime.now())
         return _page(form, upload=upload, report=report, preview=shown)
     with transaction() as work:
         run = runs.note(

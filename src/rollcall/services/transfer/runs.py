@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, Final
@@ -109,6 +109,15 @@ def note(
     if report.file is not None and reading != Reading():
         remembered.keep(session, by.user.id, report.file.columns, reading, now)
     return run
+
+
+def remember(session: Session, by: Identity, columns: Iterable[str], reading: Reading, now: datetime) -> None:
+    """Keep a superuser's choices although the file has faults: the next one is the same file, fixed. The caller commits.
+
+    :raises InvalidToken, AccessDenied: ``by`` has meanwhile lost the right to import.
+    """
+    rights.confirm(session, by, now, superuser=True)
+    remembered.keep(session, by.user.id, columns, reading, now)
 
 
 def require(session: Session, run_id: UUID | None, user_id: int, file_digest: bytes, now: datetime) -> Run:
