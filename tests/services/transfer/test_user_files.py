@@ -336,6 +336,7 @@ def packed(parts: dict[str, bytes]) -> bytes:
         (b"<html><table>", "invalid_format"),
         (b"SQLite format 3\0", "invalid_format"),
     ],
+    ids=["an archive", "a bare workbook", "a bomb", "half a workbook", "half a gzip", "a page", "a database"],
 )
 def test_what_is_no_file_of_users_is_refused_by_name(content: bytes, code: str) -> None:
     assert read(content)[2] == [(1, "", code)]
