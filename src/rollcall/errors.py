@@ -79,7 +79,7 @@ class NamesTaken(Conflict):
 
     @property
     def sentence(self) -> str:
-        """What is taken, for a person."""
+        """Return what is taken, for a person."""
         return " and ".join(f"this {NAMES[field]}" for field in self.fields).capitalize() + (
             " are already in use." if len(self.fields) > 1 else " is already in use."
         )

@@ -18,7 +18,7 @@ _FEWEST_CHARACTERS = 6  # different ones in a random secret
 
 
 def is_origin(text: str) -> bool:
-    """Whether a text is scheme, host and port alone, as browsers send an origin (RFC 6454)."""
+    """Return whether a text is scheme, host and port alone, as browsers send an origin (RFC 6454)."""
     return _ORIGIN.fullmatch(text) is not None
 
 
@@ -38,19 +38,19 @@ def require_smtp_url(text: str) -> None:
 
 
 def is_sender(text: str) -> bool:
-    """Whether a text is an address, or a name and an address in angle brackets."""
+    """Return whether a text is an address, or a name and an address in angle brackets."""
     name, address = parseaddr(text)
     plain = text == address or text.endswith(f"<{address}>")
     return bool(plain and _SENDER.fullmatch(address) and name.isprintable())
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is a host and a port."""
+    """Return whether a text is a host and a port."""
     return _ADDRESS.fullmatch(text) is not None and 1 <= int(text.rpartition(":")[2]) <= 65_535
 
 
 def bind_argument(arguments: str) -> str | None:
-    """The first address that gunicorn's arguments bind, ``None`` without one."""
+    """Return the first address that gunicorn's arguments bind, ``None`` without one."""
     parser = ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("-b", "--bind", action="append", default=[])
     try:
@@ -60,7 +60,7 @@ def bind_argument(arguments: str) -> str | None:
 
 
 def is_guessable(secret: str) -> bool:
-    """Whether a long secret is a short one in disguise: few characters, neighbours in the alphabet, repetition."""
+    """Return whether a long secret is a short one in disguise: few characters, neighbours in the alphabet, repetition."""
     codes = [ord(character) for character in secret]
     neighbours = sum(abs(one - other) <= 1 for one, other in pairwise(codes))
     repeated = any(secret[length:] == secret[:-length] for length in range(1, len(secret) // 4 + 1))

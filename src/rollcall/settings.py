@@ -74,7 +74,7 @@ class Settings:
 
     @property
     def needs_home(self) -> bool:
-        """Whether ROLLCALL_HOME holds what the service cannot do without: the embedded database or the generated key."""
+        """Return whether ROLLCALL_HOME holds what the service cannot do without: the embedded database or the generated key."""
         return not (self.database_url and self.secret_key)
 
     @classmethod
@@ -145,7 +145,7 @@ class _Reader:
                     self._values[name] = self._content(f"{name}_FILE", path)
 
     def is_given(self, name: str) -> bool:
-        """Whether a variable is set, by itself or by a file."""
+        """Return whether a variable is set, by itself or by a file."""
         return bool(self._values.get(name) or self._values.get(f"{name}_FILE"))
 
     def _content(self, name: str, path: str) -> str:
@@ -263,7 +263,7 @@ class _Reader:
         return origins
 
     def bind(self) -> str:
-        """The address to listen on. gunicorn's own arguments come first, as they do for gunicorn."""
+        """Return the address to listen on. gunicorn's own arguments come first, as they do for gunicorn."""
         given = setting_formats.bind_argument(self._values.get("GUNICORN_CMD_ARGS", ""))
         if given is not None:
             return given  # gunicorn itself refuses what it cannot use

@@ -27,7 +27,7 @@ def device() -> Device:
 
 
 def public_url() -> str:
-    """The address that people see, for links that leave the page: ROLLCALL_PUBLIC_URL, else what the request says.
+    """Return the address that people see, for links that leave the page: ROLLCALL_PUBLIC_URL, else what the request says.
 
     The request's word is its `Host` header, so links in mails to others use the setting alone.
     """
@@ -35,7 +35,7 @@ def public_url() -> str:
 
 
 def origin() -> Origin:
-    """The caller, where it is known by now, and the client, as security events tell them."""
+    """Return the caller, where it is known by now, and the client, as security events tell them."""
     known, seen = g.get("identity"), device()
     return Origin(Actor.of(known.user if known else None), seen.address, seen.user_agent, request_id.current())
 

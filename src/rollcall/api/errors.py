@@ -145,7 +145,7 @@ def envelope(answer: Answer) -> Response:
 
 
 def describe(error: Exception) -> Answer:
-    """What a client is told; the text of an unexpected exception is none of it."""
+    """Return what a client is told; the text of an unexpected exception is none of it."""
     if isinstance(error, HTTPException):
         return _describe_http(error)
     for kind, status, message in _REFUSALS:

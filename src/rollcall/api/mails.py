@@ -8,12 +8,12 @@ from rollcall.infra.sealing import Cipher
 
 
 def is_set_up() -> bool:
-    """Whether ROLLCALL_SMTP_URL is set."""
+    """Return whether ROLLCALL_SMTP_URL is set."""
     return runtime.settings().smtp_url is not None
 
 
 def cipher() -> Cipher | None:
-    """The recipe for links in the queue; ``None``: mail is not set up."""
+    """Return the recipe for links in the queue; ``None``: mail is not set up."""
     return sealing.cipher("mail") if is_set_up() else None
 
 

@@ -28,12 +28,12 @@ _NOT_FILTERS = frozenset({"page", "size", "cursor", "format"})
 
 
 def user_filter(query: Mapping[str, Any]) -> UserFilter:
-    """The filter that a validated query asks for."""
+    """Return the filter that a validated query asks for."""
     return UserFilter(**{name: value for name, value in query.items() if name not in _NOT_FILTERS})
 
 
 def user_page(session: Session, query: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The page that a validated query asks for: body and headers.
+    """Return the page that a validated query asks for: body and headers.
 
     :raises ValidationFailed: ``cursor`` is not one of ours, or belongs to another filter or order, or comes with ``page``.
     """
@@ -60,7 +60,7 @@ def user_page(session: Session, query: Mapping[str, Any]) -> tuple[dict[str, Any
 
 
 def event_page(session: Session, query: Mapping[str, Any], chosen: EventFilter) -> tuple[dict[str, Any], dict[str, str]]:
-    """A page of events: body and headers.
+    """Return a page of events: body and headers.
 
     :raises ValidationFailed: ``cursor`` is not one of ours, or belongs to another filter.
     """

@@ -69,7 +69,7 @@ class RequestParser(FlaskParser):
 
 
 def read_json(request: Request) -> Any:
-    """The JSON value in the request's body (RFC 8259).
+    """Return the JSON value in the request's body (RFC 8259).
 
     :raises BadRequest: no body, not UTF-8, not JSON, NaN or Infinity, nested too deeply, a number of too many digits.
     :raises UnsupportedMediaType: the body does not say that it is JSON.
@@ -111,6 +111,6 @@ def _problems(messages: Any, path: tuple[str, ...] = ()) -> Iterator[FieldProble
 
 
 def _shown(name: str) -> str:
-    """A field's name as an answer may hold it: not too long, and without the lone surrogates that UTF-8 cannot encode."""
+    """Return a field's name as an answer may hold it: not too long, and without the lone surrogates that UTF-8 cannot encode."""
     name = name.encode("utf-8", "replace").decode("utf-8")
     return name if len(name) <= _NAME_SHOWN else name[:_NAME_SHOWN] + "…"

@@ -78,7 +78,7 @@ def _log_in(username: str, password: str, *, replaces: str | None = None, new_pa
 
 
 def lifetime() -> timedelta:
-    """How long a new session lasts."""
+    """Return how long a new session lasts."""
     return timedelta(minutes=runtime.settings().session_minutes)
 
 

@@ -33,7 +33,7 @@ def versioned(user: User | UserRecord, status: int = 200) -> Response:
 
 
 def required_versions() -> Container[str] | None:
-    """The versions that ``If-Match`` names; ``None``: any, since the header is absent or ``*``.
+    """Return the versions that ``If-Match`` names; ``None``: any, since the header is absent or ``*``.
 
     Only the version of an ``ETag`` counts: nobody has changed a user who has logged in meanwhile. A compressed answer carries
     its ``ETag`` with the coding behind a colon, and clients send it back so.

@@ -11,7 +11,7 @@ _LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 def public_url() -> str:
-    """The address that people see: ROLLCALL_PUBLIC_URL, else the bind address as a browser on this machine sees it."""
+    """Return the address that people see: ROLLCALL_PUBLIC_URL, else the bind address as a browser on this machine sees it."""
     settings = runtime.settings()
     return settings.public_url or _local_url(settings.bind)
 

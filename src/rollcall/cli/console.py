@@ -165,7 +165,7 @@ def shown(text: str, most: int = SHOWN_AT_MOST) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things, as in "1 user" and "1,000 users"."""
+    """Return a number of things, as in "1 user" and "1,000 users"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 

@@ -184,7 +184,7 @@ def _host(base: str) -> str:
 
 
 def _deliverable(address: str) -> str:
-    """The address with its domain as mail servers know it (RFC 5890)."""
+    """Return the address with its domain as mail servers know it (RFC 5890)."""
     local, _, domain = address.rpartition("@")
     try:
         return f"{local}@{idna.encode(domain, uts46=True).decode()}"

@@ -178,7 +178,7 @@ def _is_listening(path: Path) -> bool:
 
 
 def _may_be_server(pid: int, data: Path) -> bool:
-    """Whether the process lives, is no zombie and, where /proc tells, has the data folder as an argument."""
+    """Return whether the process lives, is no zombie and, where /proc tells, has the data folder as an argument."""
     try:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
         # A process that is just about to become the server has no arguments yet, but a program. A zombie has neither.

@@ -61,7 +61,7 @@ class Hosts:
 
 
 def candidates(parameters: Parameters) -> list[Parameters]:
-    """The parameters for each single address, in the order in which to try them (PostgreSQL manual, 32.1.1.3)."""
+    """Return the parameters for each single address, in the order in which to try them (PostgreSQL manual, 32.1.1.3)."""
     hosts, addresses = _split(parameters.get("host")), _split(parameters.get("hostaddr"))
     count = len(addresses or hosts or [""])
     ports = _split(parameters.get("port")) or [""]
@@ -88,7 +88,7 @@ def _split(value: str | None) -> list[str]:
 
 
 def _resolved(host: str) -> list[str]:
-    """The addresses of a name that has several; else an empty one, and libpq resolves the host by itself."""
+    """Return the addresses of a name that has several; else an empty one, and libpq resolves the host by itself."""
     found: list[str] = []
     if host and not host.startswith(("/", "@")):
         with suppress(OSError, UnicodeError):  # libpq says what is wrong

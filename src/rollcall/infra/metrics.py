@@ -81,7 +81,7 @@ def _size(path: Path) -> int:
 
 
 def registry() -> CollectorRegistry:
-    """The metrics of all workers under gunicorn, else of this process."""
+    """Return the metrics of all workers under gunicorn, else of this process."""
     gathered = CollectorRegistry()
     try:
         _Workers(gathered)  # type: ignore[no-untyped-call]

@@ -78,7 +78,7 @@ def tell(limit: int, remaining: int, resets_at: datetime) -> None:
 
 
 def _standard_headers(response: Response) -> Response:
-    """The same figures under the names of the IETF draft (draft-ietf-httpapi-ratelimit-headers), reset in seconds.
+    """Add the same figures under the names of the IETF draft (draft-ietf-httpapi-ratelimit-headers), reset in seconds.
 
     A 429 says in ``Retry-After`` when to come back.
     """

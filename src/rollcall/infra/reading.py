@@ -117,7 +117,7 @@ def _run(
 
 
 def _as_sqlalchemy(error: BaseException, sql: str) -> BaseException:
-    """The exception that SQLAlchemy raises for one of the driver's. It repeats no parameters, which are people's data."""
+    """Return the exception that SQLAlchemy raises for one of the driver's. It repeats no parameters, which are people's data."""
     return DBAPIError.instance(sql, None, error, psycopg2.Error, hide_parameters=True, dialect=_DIALECT)
 
 

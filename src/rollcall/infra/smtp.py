@@ -139,7 +139,7 @@ def _refusal(code: int, what: str) -> MailRefused | MailServerUnavailable:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, in words of our own: a server's may repeat the mail, or what was sent to log in."""
+    """Return what went wrong, in words of our own: a server's may repeat the mail, or what was sent to log in."""
     match error:
         case TimeoutError():
             return "the server does not answer in time"

@@ -131,7 +131,7 @@ USERNAME_KEY = collate(_USERNAME_KEY, "C")
 
 
 def name_key(name: str) -> ColumnElement[str]:
-    """The key of a username or an e-mail address, to compare with ``EMAIL_KEY`` or ``USERNAME_KEY``."""
+    """Return the key of a username or an e-mail address, to compare with ``EMAIL_KEY`` or ``USERNAME_KEY``."""
     return func.user_name_key(literal(name, Text), type_=Text)
 
 

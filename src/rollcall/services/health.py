@@ -39,7 +39,7 @@ class Check:
 
 
 def everything(settings: Settings, engine: Engine) -> dict[str, Check]:
-    """The checks of the database, and of Redis for each use that it is configured for."""
+    """Return the checks of the database, and of Redis for each use that it is configured for."""
     checks = {"database": Check("postgresql", partial(probes.database, engine))}
     if settings.cache_enabled and settings.cache_redis_url:
         checks["cache"] = Check("redis", partial(probes.redis, settings.cache_redis_url))
@@ -49,7 +49,7 @@ def everything(settings: Settings, engine: Engine) -> dict[str, Check]:
 
 
 def readiness(engine: Engine) -> dict[str, Check]:
-    """The check that the database is reachable and migrated."""
+    """Return the check that the database is reachable and migrated."""
     return {"database": Check("postgresql", partial(probes.migrated, engine))}
 
 

@@ -19,17 +19,17 @@ _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 def is_storable(value: str) -> bool:
-    """Whether PostgreSQL can hold a text: not with NUL, or half of a surrogate pair."""
+    """Return whether PostgreSQL can hold a text: not with NUL, or half of a surrogate pair."""
     return _UNSTORABLE.search(value) is None
 
 
 def nfc(value: str) -> str:
-    """The text in Unicode's NFC."""
+    """Return the text in Unicode's NFC."""
     return value if value.isascii() else unicodedata.normalize("NFC", value)
 
 
 def name(value: str) -> str:
-    """A username or an e-mail address as it is stored. Nothing is checked: for what is not valid, nobody has it.
+    """Return a username or an e-mail address as it is stored. Nothing is checked: for what is not valid, nobody has it.
 
     :param value: as typed, of bounded length.
     """

@@ -51,12 +51,12 @@ class CookieSessions(SecureCookieSessionInterface):
 
 
 def has_cookie() -> bool:
-    """Whether the browser shows a session, ended or not."""
+    """Return whether the browser shows a session, ended or not."""
     return _TOKEN in cookie
 
 
 def replaced_token() -> str | None:
-    """The token of the session that the browser already has, which a new log-in ends."""
+    """Return the token of the session that the browser already has, which a new log-in ends."""
     token = cookie.get(_TOKEN)
     return token if isinstance(token, str) else None
 
@@ -69,7 +69,7 @@ def open_session(token: str) -> None:
 
 
 def identity() -> Identity:
-    """Who makes this request, by the cookie; asked of the database once.
+    """Return who makes this request, by the cookie; asked of the database once.
 
     :raises InvalidToken: not signed in (any more).
     """
@@ -118,7 +118,7 @@ def _guard(view: View, name: str, check: Callable[[], object]) -> View:
 
 
 def own_path(target: str | None) -> str | None:
-    """A path of ours that a client asks to be sent to, or ``None`` where it may lead elsewhere (OWASP: open redirects).
+    """Return a path of ours that a client asks to be sent to, or ``None`` where it may lead elsewhere (OWASP: open redirects).
 
     Browsers read ``//`` and ``/\\`` as the start of another host, and skip control characters before they look.
     """

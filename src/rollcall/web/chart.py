@@ -72,7 +72,7 @@ def sign_ups(days: Sequence[tuple[date, int]]) -> Chart:
 
 
 def _round_up(count: int) -> int:
-    """The next even number of the kinds 2, 4, 6, 10, 20, 40 … so that half of it is a whole number."""
+    """Return the next even number of the kinds 2, 4, 6, 10, 20, 40 … so that half of it is a whole number."""
     power = 10 ** max(0, len(str(max(count, 1))) - 1)
     top: int = next(step * power for step in (2, 4, 6, 10) if step * power >= count)
     return top

@@ -30,7 +30,7 @@ _NEVER_KEPT: Final = ("password", "csrf", _MARK)
 
 
 def mark() -> str:
-    """A hidden field that names the user that a form is made for; nothing on a form for anyone."""
+    """Return a hidden field that names the user that a form is made for; nothing on a form for anyone."""
     user = access.known_user()
     if user is None:
         return ""
@@ -38,7 +38,7 @@ def mark() -> str:
 
 
 def is_from_here() -> bool:
-    """Whether a page of ours sent this form, as far as the browser tells.
+    """Return whether a page of ours sent this form, as far as the browser tells.
 
     A form of another site comes without our cookie (SameSite). To set one in the answer would replace the reader's own.
     """
@@ -67,7 +67,7 @@ def keep() -> str | None:
 
 
 def take() -> dict[str, str] | None:
-    """What the reader of this page typed into its form before, once."""
+    """Return what the reader of this page typed into its form before, once."""
     user = access.known_user()
     match cookie.get(_ENTRY):
         case {"path": path, "owner": owner, "at": float(at), "values": dict(values)} if user is not None:
@@ -80,7 +80,7 @@ def take() -> dict[str, str] | None:
 
 
 def held() -> Any:
-    """What the cookie holds, for the cookie that replaces it at a log-in."""
+    """Return what the cookie holds, for the cookie that replaces it at a log-in."""
     return cookie.get(_ENTRY)
 
 
@@ -91,7 +91,7 @@ def hold(entry: Any) -> None:
 
 
 def _may_be_read() -> bool:
-    """Whether the form is a small one. Files are not kept, and a large body is refused unread (``infra/bodies``)."""
+    """Return whether the form is a small one. Files are not kept, and a large body is refused unread (``infra/bodies``)."""
     if request.mimetype != "application/x-www-form-urlencoded":
         return False
     try:
@@ -109,7 +109,7 @@ def _owner() -> int | None:
 
 
 def _has_form() -> bool:
-    """Whether the address that this form was sent to also shows it."""
+    """Return whether the address that this form was sent to also shows it."""
     try:
         current_app.create_url_adapter(request).match(method="GET")  # type: ignore[union-attr]
     except HTTPException:

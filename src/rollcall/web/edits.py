@@ -35,13 +35,13 @@ class Clash:
 
 
 def shown(person: User | UserRecord, names: Sequence[str]) -> dict[str, Any]:
-    """The values of a form that edits these fields of a user."""
+    """Return the values of a form that edits these fields of a user."""
     values = {name: getattr(person, name) for name in names}
     return values | {f"was_{name}": _text(value) for name, value in values.items()} | {"version": person.version}
 
 
 def changes(loaded: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the valid values that differ from what the form showed, and the current password if it was given."""
+    """Return those of the valid values that differ from what the form showed, and the current password if it was given."""
     was = {name.removeprefix("was_"): value for name, value in request.form.items() if name.startswith("was_")}
     different = {name: value for name, value in loaded.items() if name not in was or _text(value) != was[name]}
     if not different.get("current_password"):
@@ -50,7 +50,7 @@ def changes(loaded: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def versions() -> Container[str] | None:
-    """The version that the form showed."""
+    """Return the version that the form showed."""
     return [request.form["version"]] if "version" in request.form else None
 
 

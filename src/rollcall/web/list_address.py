@@ -30,12 +30,12 @@ _PAGES: Final = frozenset(
 
 
 def current() -> str:
-    """The address of the list that this page belongs to."""
+    """Return the address of the list that this page belongs to."""
     return url_for(_LIST, **_query())
 
 
 def _query() -> dict[str, Any]:
-    """The parameters of that list; of anything else in the address nothing is taken over."""
+    """Return the parameters of that list; of anything else in the address nothing is taken over."""
     if "list_query" not in g:
         if request.endpoint == _LIST:
             given = list(list_query.canonical(request.args.items()).items())

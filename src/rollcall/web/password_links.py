@@ -120,5 +120,5 @@ def _question(form: Form, whom: str, chosen: Selection) -> Response:
 
 
 def sent_token() -> str:
-    """The secret of the link in the form: a person may paste the whole link."""
+    """Return the secret of the link in the form: a person may paste the whole link."""
     return request.form.get("token", "").strip().rpartition("#")[2][:_TOKEN_MAX]

@@ -41,7 +41,7 @@ def _end(user_id: int, session_id: int, after: str) -> Response:
 
 
 def listed(user_id: int) -> dict[str, Any]:
-    """What ``_sessions.html`` shows of a user's open sessions: this one first, then the newest."""
+    """Return what ``_sessions.html`` shows of a user's open sessions: this one first, then the newest."""
     this = access.identity().session_id
     found = accounts.open_sessions(session(), user_id, runtime.now())
     ordered = sorted(found, key=lambda opened: opened.id != this)

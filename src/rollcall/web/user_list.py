@@ -95,7 +95,7 @@ class UserList:
 
     @property
     def everybody(self) -> str | None:
-        """What all users that match are called, if there are more of them than this page shows."""
+        """Return what all users that match are called, if there are more of them than this page shows."""
         if not (self.previous or self.following):
             return None
         total, exact = self._total
@@ -111,7 +111,7 @@ class UserList:
 
     @property
     def _total(self) -> tuple[int, bool]:
-        """How many users match, and whether that is exact. On the last page it always is: its last row ends the list."""
+        """Return how many users match, and whether that is exact. On the last page it always is: its last row ends the list."""
         if self._found["total_is_exact"]:
             return max(self._found["total"], self._last), True  # a user may have been created between the two queries
         if self.following is None:
@@ -119,7 +119,7 @@ class UserList:
         return max(self._found["total"], self._last), False
 
     def is_only(self, user: UserRecord) -> bool:
-        """Whether there is nobody in Rollcall but this user."""
+        """Return whether there is nobody in Rollcall but this user."""
         return not self.chips and self._found["total"] == 1 and [person.id for person in self.users] == [user.id]
 
     @property
@@ -136,13 +136,13 @@ class UserList:
 
     @property
     def last(self) -> str | None:
-        """The address of the last page, where it is known which one that is."""
+        """Return the address of the last page, where it is known which one that is."""
         total, exact = self._total
         return self._href(page=-(-total // self._found["size"])) if self.following and exact else None
 
     @property
     def sizes(self) -> list[Size]:
-        """How many users a page may show, if there is anything to choose."""
+        """Return how many users a page may show, if there is anything to choose."""
         total, exact = self._total
         size = self._found["size"]
         if exact and total <= min(SIZES) and size >= total:
@@ -151,12 +151,12 @@ class UserList:
 
     @property
     def is_arrived_at(self) -> bool:
-        """Whether its reader has just come, to search. Whoever turns pages, sorts or filters goes on from there."""
+        """Return whether its reader has just come, to search. Whoever turns pages, sorts or filters goes on from there."""
         return not any(name in self.values for name in (*_PLACE, "sort_by"))
 
     @property
     def export(self) -> str:
-        """The address of the whole list as a file."""
+        """Return the address of the whole list as a file."""
         return url_for("web.export_users", **self._filters)
 
     @property
@@ -165,7 +165,7 @@ class UserList:
 
     @property
     def form_days(self) -> dict[str, str]:
-        """The values of the date fields."""
+        """Return the values of the date fields."""
         return list_query.form_days(self.values)
 
     @property
@@ -174,22 +174,22 @@ class UserList:
 
     @property
     def kept_by_form(self) -> list[tuple[str, str]]:
-        """The filters for which the form has no field."""
+        """Return the filters for which the form has no field."""
         with_field = {*_IN_THE_MAIN_ROW, "never_logged_in", "has_password"}
         with_field |= {name for field, name in list_query.MOMENTS.items() if field in self.form_days}
         return [(name, value) for name, value in self._filters.items() if name not in with_field]
 
     def change_all(self, deed: str) -> str:
-        """The address of the question whether to do something to all that match."""
+        """Return the address of the question whether to do something to all that match."""
         return url_for("web.ask_many", whom="matching", deed=deed, **self._kept)
 
     @property
     def links_for_all(self) -> str:
-        """The address of the question whether to make a password link for everybody who matches."""
+        """Return the address of the question whether to make a password link for everybody who matches."""
         return url_for("web.ask_links", whom="matching", **self._kept)
 
     def heading(self, label: str, column: str) -> Heading:
-        """The head of a column, linked to the list in its order, or the other way round if it is in it already."""
+        """Return the head of a column, linked to the list in its order, or the other way round if it is in it already."""
         current = self.values.get("sort_by", "created_at")
         order = self.values.get("sort_order", "desc")
         usual = "desc" if column in ("created_at", "last_login_at") else "asc"
@@ -204,12 +204,12 @@ class UserList:
 
     @property
     def _kept(self) -> dict[str, Any]:
-        """The parameters without the place in the list."""
+        """Return the parameters without the place in the list."""
         return {name: value for name, value in self.values.items() if name not in _PLACE}
 
     def _to_cursor(self, name: str) -> str | None:
         return self._href(cursor=self._found[name]) if self._found[name] else None
 
     def _href(self, **changes: Any) -> str:
-        """The address of this list with other parameters; unless they say so, from its first page."""
+        """Return the address of this list with other parameters; unless they say so, from its first page."""
         return url_for("web.list_users", **(self._kept | changes))

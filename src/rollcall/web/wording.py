@@ -34,7 +34,7 @@ def estimate(seconds: float) -> str:
 
 
 def moment(value: datetime) -> str:
-    """The exact time, in UTC."""
+    """Return the exact time, in UTC."""
     return f"{value.astimezone(UTC):%d %b %Y, %H:%M} UTC".lstrip("0")
 
 

@@ -51,7 +51,7 @@ class Cancel:
 
     @property
     def sent(self) -> bool:
-        """The server has acted on the request: it can no longer reach a later statement."""
+        """Return whether the server has acted on the request, so that it can no longer reach a later statement."""
         return self._state == _OK
 
     @property
@@ -64,7 +64,7 @@ class Cancel:
             self._state = _LIBPQ.PQcancelPoll(self._handle)
 
     def interest(self) -> list[tuple[int, int]]:
-        """The file descriptor to wait for and its events (see :func:`select.poll`); none when there is nothing to do."""
+        """Return the file descriptor to wait for and its events (see :func:`select.poll`); none when there is nothing to do."""
         if not _LIBPQ or not self.pending:
             return []
         events = select.POLLIN if self._state == _READING else select.POLLOUT

@@ -8,7 +8,7 @@ from rollcall.errors import FieldError
 
 
 def with_offset(value: str) -> datetime:
-    """A time in ISO 8601 with an offset.
+    """Return a time in ISO 8601 with an offset.
 
     :raises FieldError: ``invalid_format``.
     """
@@ -19,7 +19,7 @@ def with_offset(value: str) -> datetime:
 
 
 def at_a_terminal(value: str) -> datetime:
-    """A date or time in ISO 8601; without an offset it is UTC.
+    """Return a date or time in ISO 8601; without an offset it is UTC.
 
     :raises FieldError: ``invalid_format``.
     """

@@ -51,6 +51,6 @@ def attach(session: Session, origin: Origin) -> None:
 
 
 def of(session: Session) -> Origin:
-    """The origin that an edge has attached; without one it is the operator."""
+    """Return the origin that an edge has attached; without one it is the operator."""
     found: Origin = session.info.get(_KEY, OPERATOR)
     return found

@@ -52,12 +52,12 @@ _SHOWN_OF_A_USER: Final = ("email", "username", "full_name", "is_active", "is_su
 
 
 def created(user: object) -> dict[str, Any]:
-    """What a new user is recorded as."""
+    """Return what a new user is recorded as."""
     return {field: [None, value] for field in _SHOWN_OF_A_USER if (value := getattr(user, field)) is not None}
 
 
 def deleted(user: object) -> dict[str, Any]:
-    """What a user who is going to be deleted is recorded as."""
+    """Return what a user who is going to be deleted is recorded as."""
     return {field: [value, None] for field in _SHOWN_OF_A_USER if (value := getattr(user, field)) is not None}
 
 

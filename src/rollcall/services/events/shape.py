@@ -28,7 +28,7 @@ class Event(NamedTuple):
 
 
 def represented(event: Event) -> dict[str, Any]:
-    """The event as JSON has it."""
+    """Return the event as JSON has it."""
     return {
         "id": event.id,
         "time": event.at.isoformat(),

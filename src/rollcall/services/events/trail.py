@@ -59,7 +59,7 @@ def page(session: Session, chosen: EventFilter, after: Position | None, size: in
 
 
 def deleted_user(session: Session, username: str) -> int | None:
-    """The id of the user of this name who was deleted last, as far as the events go back."""
+    """Return the id of the user of this name who was deleted last, as far as the events go back."""
     query = _branch(
         [SecurityEvent.type == str(Kind.USER_DELETED), func.lower(SecurityEvent.subject_username) == func.lower(username)], 1
     )
@@ -68,12 +68,12 @@ def deleted_user(session: Session, username: str) -> int | None:
 
 
 def changes_filter(user_id: int) -> EventFilter:
-    """What was changed about a user."""
+    """Return what was changed about a user."""
     return EventFilter(types=CHANGES, user_id=user_id)
 
 
 def recent(session: Session, user_id: int, limit: int = RECENT) -> Sequence[Change]:
-    """The latest changes of a user, the newest first."""
+    """Return the latest changes of a user, the newest first."""
     events, _ = page(session, changes_filter(user_id), None, limit)
     operator = OPERATOR.actor
     return [

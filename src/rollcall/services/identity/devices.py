@@ -23,7 +23,7 @@ class Device:
 
     @property
     def network(self) -> str | None:
-        """The network that counts for limits: the address, or the /64 of an IPv6 one."""
+        """Return the network that counts for limits: the address, or the /64 of an IPv6 one."""
         return addresses.network(addresses.parse(self.address))
 
     @classmethod

@@ -72,7 +72,7 @@ def is_personal(password: str, names: Iterable[str | None]) -> bool:
 
 
 def _is_made_of(tokens: set[str], core: str) -> bool:
-    """Whether names, decorations and at most one common word are all there is."""
+    """Return whether names, decorations and at most one common word are all there is."""
     found = [token for token in tokens if token in core]
     rest = core
     for token in sorted(found, key=len, reverse=True):
@@ -92,7 +92,7 @@ def _tokens(names: Iterable[str | None]) -> set[str]:
 
 
 def _cores(lower: str) -> set[str]:
-    """What may be left of a decorated word: without the decorations, and with letters in place of look-alikes."""
+    """Return what may be left of a decorated word: without the decorations, and with letters in place of look-alikes."""
     if _SIGNS.search(lower) is None:
         return {lower}
     if _decorations(lower) > MAX_DECORATIONS:  # look-alikes count, too

@@ -55,6 +55,6 @@ def _account(session: Session, username: str) -> Actor | None:
 
 
 def _network(address: str) -> str:
-    """An IPv4 address, or the /64 of an IPv6 one."""
+    """Return an IPv4 address, or the /64 of an IPv6 one."""
     parsed = ip_address(address)
     return str(ip_network((address, 64 if parsed.version == 6 else 32), strict=False))

@@ -92,7 +92,7 @@ def _parsed(stored: str | None) -> hash_formats.StoredHash | None:
 
 
 def _forms(password: str) -> list[bytes]:
-    """The forms to try: NFC, and as typed where that is another one; empty where nobody can have this password."""
+    """Return the forms to try: NFC, and as typed where that is another one; empty where nobody can have this password."""
     raw = password[: _EXPANSION * LONGEST + 1]
     try:
         forms = [form[: LONGEST + 1].encode("utf-8") for form in dict.fromkeys((nfc(raw), raw))]

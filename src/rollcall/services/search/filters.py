@@ -83,23 +83,23 @@ class UserFilter:
 
     @property
     def sorted_by(self) -> SortBy:
-        """The order of the list; see ``sort_by``."""
+        """Return the order of the list; see ``sort_by``."""
         return self.sort_by or ("created_at" if self.search is None else "relevance")
 
     @property
     def states(self) -> dict[str, bool]:
-        """The states that are asked for, by column name: what the tally knows of users."""
+        """Return the states that are asked for, by column name: what the tally knows of users."""
         asked = {"is_active": self.is_active, "is_superuser": self.is_superuser}
         return {column: state for column, state in asked.items() if state is not None}
 
     @property
     def given(self) -> dict[str, Any]:
-        """The filters that are set, by name, in one order; without the search."""
+        """Return the filters that are set, by name, in one order; without the search."""
         return {name: value for name in NAMES if (value := getattr(self, name)) is not None}
 
     @property
     def plain(self) -> dict[str, Any]:
-        """Everything that is set, by name, as JSON types."""
+        """Return everything that is set, by name, as JSON types."""
         values = {field.name: getattr(self, field.name) for field in fields(self)} | {"sort_by": self.sorted_by}
         return {name: _plain(value) for name, value in values.items() if value is not None}
 
@@ -112,17 +112,17 @@ def _plain(value: Any) -> Any:
 
 
 def with_names(names: Collection[str]) -> list[ColumnElement[bool]]:
-    """The conditions of these filters, with a parameter of its name for each."""
+    """Return the conditions of these filters, with a parameter of its name for each."""
     return _conditions(names, lambda name, kind: bindparam(name, type_=kind))
 
 
 def with_values(given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    """The conditions of these filters, with their values."""
+    """Return the conditions of these filters, with their values."""
     return _conditions(given, lambda name, kind: literal(given[name], kind))
 
 
 def of_logins(names: Collection[str]) -> list[ColumnElement[bool]]:
-    """The conditions of those of the filters that are about ``user_logins``, for statements that read that table."""
+    """Return the conditions of those of the filters that are about ``user_logins``, for statements that read that table."""
     column = user_logins.c.last_login_at
     return [_OF_LOGINS[name](column, bindparam(name, type_=_MOMENT)) for name in names if name in _OF_LOGINS]
 

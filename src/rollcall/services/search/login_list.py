@@ -75,7 +75,7 @@ class _Form(NamedTuple):
 
     @property
     def of_users(self) -> list[ColumnElement[bool]]:
-        """The conditions that look at the user, not at the log-in."""
+        """Return the conditions that look at the user, not at the log-in."""
         return [*filters.with_names([name for name in self.names if name not in filters.LOGIN_RANGE]), *self.found]
 
     def statement(self, *, count: bool = False) -> reading.Statement:

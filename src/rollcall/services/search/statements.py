@@ -76,7 +76,7 @@ class Shape:
         return and_(true(), *conditions)
 
     def matching(self, searched: ColumnElement[Any]) -> ColumnElement[bool]:
-        """The rows whose text has every word."""
+        """Return the rows whose text has every word."""
         words = [searched.like(bindparam(f"word_{number}", type_=Text)) for number in range(self.words)]
         return and_(*words, searched.like(all_(bindparam("more_words", type_=ARRAY(Text)))))
 

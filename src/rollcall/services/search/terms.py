@@ -44,7 +44,7 @@ class Wanted:
 
     @property
     def indexed(self) -> list[str]:
-        """The words for which the index has a trigram."""
+        """Return the words for which the index has a trigram."""
         return [word for word in self.words if _TRIGRAM.search(word)]
 
 

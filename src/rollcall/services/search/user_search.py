@@ -41,13 +41,13 @@ class UserPage:
 
 
 def conditions(session: Session, user_filter: UserFilter) -> list[ColumnElement[bool]]:
-    """The conditions of a filter and its search, for statements about all users who match at once."""
+    """Return the conditions of a filter and its search, for statements about all users who match at once."""
     given = filters.with_values(user_filter.given)
     return given if user_filter.search is None else [*given, text_search.found(session, user_filter.search)]
 
 
 def exported(session: Session, user_filter: UserFilter) -> Select[Any]:
-    """The columns of an export of all users who match, in the order of the list; never a password's hash."""
+    """Return the columns of an export of all users who match, in the order of the list; never a password's hash."""
     query = _exported_columns().where(*conditions(session, user_filter))
     order = list_order.of(user_filter.sorted_by, user_filter.sort_order)
     if user_filter.sorted_by != "last_login_at":
@@ -58,7 +58,7 @@ def exported(session: Session, user_filter: UserFilter) -> Select[Any]:
 
 
 def exported_by_id(ids: Sequence[int]) -> Select[Any]:
-    """The same of the users with these ids, in the order given; ids of nobody are left out."""
+    """Return the same of the users with these ids, in the order given; ids of nobody are left out."""
     given = literal(list(ids), ARRAY(BigInteger))
     return _exported_columns().where(User.id == any_(given)).order_by(func.array_position(given, User.id))
 
@@ -114,7 +114,7 @@ def _exported_columns() -> Select[Any]:
 
 
 def _by_text(user_filter: UserFilter) -> bool:
-    """Whether the search engine finds the page. In the order of log-ins the term is one more condition of a list."""
+    """Return whether the search engine finds the page. In the order of log-ins the term is one more condition of a list."""
     return user_filter.search is not None and user_filter.sorted_by != "last_login_at"
 
 
@@ -124,7 +124,7 @@ def _chosen(session: Session, user_filter: UserFilter) -> Chosen:
 
 
 def _total(session: Session, chosen: Chosen, states: dict[str, bool]) -> Total:
-    """How many users the list has: by the tally where it knows, else counted up to a bound."""
+    """Return how many users the list has: by the tally where it knows, else counted up to a bound."""
     if not _TALLIED.issuperset(chosen.names) or chosen.found:
         count = list_rows.count(session, chosen, COUNT_AT_MOST + 1)
         return Total(min(count, COUNT_AT_MOST), count <= COUNT_AT_MOST)
@@ -138,7 +138,7 @@ def _range(chosen: Chosen) -> sign_up_range.Range:
 
 
 def _part(session: Session, chosen: Chosen, user_filter: UserFilter, *, skip: int, size: int, backwards: bool = False) -> Rows:
-    """Rows from an end of the list on."""
+    """Return rows from an end of the list on."""
     order = list_order.of(user_filter.sorted_by, user_filter.sort_order, backwards=backwards)
     if user_filter.sorted_by == "last_login_at":
         return login_list.rows(session, chosen, None, descending=order.descending, skip=skip, size=size)
@@ -148,7 +148,7 @@ def _part(session: Session, chosen: Chosen, user_filter: UserFilter, *, skip: in
 
 
 def _far_page(session: Session, chosen: Chosen, user_filter: UserFilter, offset: int, size: int) -> tuple[Rows, Total]:
-    """A page far into a list of all days: one look at the tally tells the day on which it begins, and the total."""
+    """Return a page far into a list of all days: one look at the tally tells the day on which it begins, and the total."""
     order = list_order.of(user_filter.sorted_by, user_filter.sort_order)
     active, superuser = user_filter.is_active, user_filter.is_superuser
     place = tally.locate(session, offset, descending=order.descending, is_active=active, is_superuser=superuser)
@@ -160,7 +160,7 @@ def _far_page(session: Session, chosen: Chosen, user_filter: UserFilter, offset:
 
 
 def _by_day(session: Session, chosen: Chosen, user_filter: UserFilter, offset: int, size: int) -> Rows:
-    """Rows in the order of sign-up: the tally knows on which day they begin, and only that day is counted through."""
+    """Return rows in the order of sign-up: the tally knows on which day they begin, and only that day is counted through."""
     if offset <= _SKIPPED_AT_MOST:
         return _part(session, chosen, user_filter, skip=offset, size=size)
     order = list_order.of(user_filter.sorted_by, user_filter.sort_order)

@@ -57,7 +57,7 @@ def compute(session: Session, now: datetime) -> Statistics:
 
 @once
 def _six_numbers() -> reading.Statement:
-    """The query for the numbers, in the order of :class:`Statistics`, and for the number of deltas that it read."""
+    """Return the query for the numbers, in the order of :class:`Statistics`, and for the number of deltas that it read."""
     counts, by_day = tally.of_all_days.c, tally.by_day.c
     moment = partial(bindparam, type_=DateTime(timezone=True))
     day = partial(bindparam, type_=Date)

@@ -32,7 +32,7 @@ class Range(NamedTuple):
 
 
 def between(after: datetime | None, before: datetime | None) -> Range:
-    """The range from ``after`` (inclusive) to ``before`` (exclusive); ``None``: open."""
+    """Return the range from ``after`` (inclusive) to ``before`` (exclusive); ``None``: open."""
     start = min(max((after or _EARLIEST).astimezone(UTC), _EARLIEST), _LATEST)
     stop = max(start, min((before or _LATEST).astimezone(UTC), _LATEST))
     first = start.date() if start == midnight(start.date()) else start.date() + timedelta(days=1)
@@ -40,7 +40,7 @@ def between(after: datetime | None, before: datetime | None) -> Range:
 
 
 def count(session: Session, found: Range, states: dict[str, bool]) -> int:
-    """How many users in these states signed up in a range, exactly, without counting those of whole days."""
+    """Return how many users in these states signed up in a range, exactly, without counting those of whole days."""
     [(users, deltas)] = reading.rows(session, _counting(tuple(states)), **_parts(found), **states)
     tally.note_deltas(int(deltas))
     return int(users)
@@ -71,7 +71,7 @@ def locate(session: Session, found: Range, offset: int, *, descending: bool, sta
 
 
 def _parts(found: Range) -> dict[str, Any]:
-    """The parts of days at both ends; where the whole range lies within a day, the first is all of it."""
+    """Return the parts of days at both ends; where the whole range lies within a day, the first is all of it."""
     head_end = min(midnight(found.first), found.before)
     return {
         "head": found.after,

@@ -15,7 +15,7 @@ PATH: Final = "/password"
 
 
 def url(base: str, token: str) -> str:
-    """The address of a link. A browser sends the part behind ``#`` to no server, so no log and no referrer has it."""
+    """Return the address of a link. A browser sends the part behind ``#`` to no server, so no log and no referrer has it."""
     return f"{base}{PATH}#{token}"
 
 

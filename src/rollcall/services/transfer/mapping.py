@@ -111,7 +111,7 @@ def _of_different_columns(choices: list[Choice]) -> list[Choice]:
 
 
 def _chosen(field: str, text: str, columns: Columns, context: Context) -> Choice:
-    """What a person has written: a column, its opposite, or several joined."""
+    """Return what a person has written: a column, its opposite, or several joined."""
     bare = text.strip()
     inverted = bare.startswith("!") and columns.exact(bare) is None
     bare = bare[1:].strip() if inverted else bare

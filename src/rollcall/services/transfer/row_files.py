@@ -115,7 +115,7 @@ def _from_table(file_format: FileFormat, encoding: str, table: Table, delimiter:
 
 
 def _chosen(reading: Reading) -> set[str]:
-    """The keys of the columns that the caller has named, whatever they are joined or negated with."""
+    """Return the keys of the columns that the caller has named, whatever they are joined or negated with."""
     named = {part for text in reading.mapping.values() for part in (text, *text.split("+"))}
     return {headings.key(part.strip().removeprefix("!")) for part in named if part.strip("!")}
 

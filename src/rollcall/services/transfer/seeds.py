@@ -108,7 +108,7 @@ def _made_ahead(users: Iterator[str]) -> Iterator[list[str]]:
 
 
 def lines(count: int, random: Random, *, now: datetime, first_serial: int) -> Iterator[str]:
-    """The users as lines for COPY, in the order of their sign-ups."""
+    """Yield the users as lines for COPY, in the order of their sign-ups."""
     cultures = [
         (
             culture.pattern,
@@ -151,7 +151,7 @@ def _sign_ups(count: int, random: Random, now: datetime) -> Iterator[str]:
 
 
 def _days(count: int, random: Random, now: datetime) -> Iterator[tuple[date, int, float]]:
-    """Every day with its number of sign-ups and the second of the day up to which they may lie."""
+    """Yield every day with its number of sign-ups and the second of the day up to which they may lie."""
     today = now.date()
     passed = (now - datetime.combine(today, time(), UTC)).total_seconds()
     days = [today - timedelta(days=ago) for ago in range(DAYS, -1, -1)]

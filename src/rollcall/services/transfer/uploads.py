@@ -66,7 +66,7 @@ class Preview(NamedTuple):
 
 
 def template(file_format: FileFormat) -> bytes:
-    """A file with two example users, to be filled in; it can be imported as it is.
+    """Return a file with two example users, to be filled in; it can be imported as it is.
 
     :param file_format: ``csv`` or ``ndjson``.
     """
@@ -180,7 +180,7 @@ def _as_typed(cell: object) -> object:
 
 
 def _raw(row: Row, name: str) -> object:
-    """A value that is not understood, where its key is our field's name; else a mark that is refused, too."""
+    """Return a value that is not understood, where its key is our field's name; else a mark that is refused, too."""
     if all(problem.field != name for problem in row.problems):
         return None
     given = row.given.get(name)

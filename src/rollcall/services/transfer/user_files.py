@@ -240,7 +240,7 @@ class UserFile:
             yield RowProblem(described.opened.header_line, "is_active", "ambiguous", message, is_row=False)
 
     def _with_names(self, end: UncertainEncoding) -> RowProblem:
-        """The problem with some names in each of the encodings that they may be in."""
+        """Return the problem with some names in each of the encodings that they may be in."""
         shown: dict[str, str] = {}
         for encoding in end.proposals if self._show_names else ():
             found = self._names(encoding)

@@ -39,14 +39,14 @@ _KEYS = {"email": EMAIL_KEY, "username": USERNAME_KEY}
 
 
 def of(error: IntegrityError) -> Exception:
-    """The domain's error for a violation of a unique index; another one as it is."""
+    """Return the domain's error for a violation of a unique index; another one as it is."""
     diagnostics = getattr(error.orig, "diag", None)
     taken = _UNIQUE.get(getattr(diagnostics, "constraint_name", None) or "")
     return NamesTaken([taken]) if taken else error
 
 
 def with_all_names(session: Session, taken: NamesTaken, names: Mapping[str, str], user_id: int | None = None) -> NamesTaken:
-    """The error with all names that are taken.
+    """Return the error with all names that are taken.
 
     :param session: its transaction has failed, and is rolled back here: whoever has the names has committed by now.
     :param names: the names that were wanted, by field.
@@ -62,7 +62,7 @@ def with_all_names(session: Session, taken: NamesTaken, names: Mapping[str, str]
 
 
 def rows_in_conflict(session: Session, rows: Sequence[NewUser]) -> list[FieldProblem]:
-    """A problem for each name that an earlier row or a stored user has, by the number of its row."""
+    """Return a problem for each name that an earlier row or a stored user has, by the number of its row."""
     names = {"emails": [row.email for row in rows], "usernames": [row.username for row in rows]}
     return [
         FieldProblem(f"{found.row}.{found.field}", "duplicate", f"An earlier row has this {NAMES[found.field]}.")

@@ -40,7 +40,7 @@ _PLAIN: Final = ("email", "username", "full_name", "is_active", "is_superuser", 
 
 
 def get_user(session: Session, user_id: int) -> User:
-    """The user with this id, as stored now.
+    """Return the user with this id, as stored now.
 
     :raises UserNotFound: there is none.
     """
@@ -65,7 +65,7 @@ def read_user(session: Session, user_id: int) -> UserRecord:
 
 
 def find_user(session: Session, name: str) -> User:
-    """The user with this username or e-mail address, without regard to case.
+    """Return the user with this username or e-mail address, without regard to case.
 
     :raises UserNotFound: there is none.
     """

@@ -27,7 +27,7 @@ from rollcall.services.users.fields import NewUser
 
 
 def link_path(secret_key: str) -> str:
-    """The path of the link, ``/setup/…``, with 256 bits that only holders of the key can tell.
+    """Return the path of the link, ``/setup/…``, with 256 bits that only holders of the key can tell.
 
     It is the same for all workers and kept nowhere; what makes it one-time is that it works only while nobody is a superuser.
     """
@@ -36,7 +36,7 @@ def link_path(secret_key: str) -> str:
 
 
 def is_link(secret_key: str, path: str) -> bool:
-    """Whether a path is the link's, in time that tells nothing about how much of it is right."""
+    """Return whether a path is the link's, in time that tells nothing about how much of it is right."""
     return hmac.compare_digest(path.encode(), link_path(secret_key).encode())
 
 

@@ -26,7 +26,7 @@ def _active_superusers() -> Select[int]:
 
 
 def is_last_superuser(session: Session, user: User | UserRecord) -> bool:
-    """Whether nobody would be left to administer Rollcall without this user."""
+    """Return whether nobody would be left to administer Rollcall without this user."""
     if not (user.is_active and user.is_superuser):
         return False
     return not session.scalars(select(_active_superusers().where(User.id != user.id).exists())).one()

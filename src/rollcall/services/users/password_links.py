@@ -140,7 +140,7 @@ def make_many(
 
 
 def recipients(links: Links) -> Select[Any]:
-    """The id, e-mail address, username and full name of the users of new links, by id."""
+    """Return the id, e-mail address, username and full name of the users of new links, by id."""
     theirs = User.id == any_(literal(list(links.tokens), ARRAY(BigInteger)))
     return select(*(getattr(User, name) for name in _OF_A_RECIPIENT)).where(theirs).order_by(User.id)
 

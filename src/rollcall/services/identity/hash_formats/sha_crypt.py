@@ -88,7 +88,7 @@ def _repeated(block: bytes, length: int) -> bytes:
 
 
 def _order(size: int) -> Iterator[int]:
-    """The order in which a digest's bytes are encoded: thirds of it side by side, turned on by one for each group."""
+    """Yield the order in which a digest's bytes are encoded: thirds of it side by side, turned on by one for each group."""
     third = size // 3
     for group in range(third):
         places = [group, group + third, group + 2 * third]
