@@ -19,7 +19,7 @@ HEADINGS: Final[Mapping[str, tuple[str, ...]]] = {
         emailid emailadresse mailadresse epost epostadresse epostadress adresseemail adressemail courriel
         adresseelectronique correo correoelectronico direcciondecorreo emailadres indirizzoemail posta
         postaelettronica endereçodeemail adresemail adrese-mail sähköposti sähköpostiosoite eposta upn
-        userprincipalname 邮箱 メールアドレス メール почта электроннаяпочта
+        userprincipalname email1value 邮箱 メールアドレス メール почта электроннаяпочта
     """),
     "username": _words("""
         username login loginname user userlogin loginid account accountname samaccountname nickname nick benutzername
@@ -64,7 +64,8 @@ HEADINGS: Final[Mapping[str, tuple[str, ...]]] = {
         datecreated registered registeredat registrationdate signupdate signedup signedupat signupat joined joinedat
         datejoined joindate membersince whencreated usercreatedate createddatetime erstelltam erstellt angelegtam
         angelegt erstellungsdatum registriertam registrierungsdatum crééle créé datedecréation datedecreation
-        inscritle fechadecreacion fechadecreación creado creadoel fechaderegistro datacreazione datadicreazione
+        inscritle dated'inscription dateinscription
+        fechadecreacion fechadecreación creado creadoel fechaderegistro datacreazione datadicreazione
         creatoil criadoem datadecriação aangemaaktop aangemaakt oprettet skapad opprettet datautworzenia vytvořeno
         luotu létrehozva oluşturulma дата создан датасоздания 登録日
     """),

@@ -30,6 +30,10 @@ _NAMED_ADDRESS: Final = re.compile(r"[^<>]*<([^<>@\s]+@[^<>@\s]+)>")
 _INVISIBLE: Final = "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff \t\r\n\xa0"
 
 
+_NO_FLAG: Final = "This has to be true or false, or yes or no."
+_NO_STATE: Final = "This has to be yes or no, or a status such as active or suspended. If the column says neither, leave it out."
+
+
 def flag(value: object, *, state: bool = False) -> bool:
     """Read a boolean, or with ``state`` also a word for a status.
 
@@ -41,7 +45,7 @@ def flag(value: object, *, state: bool = False) -> bool:
         return True
     found = (STATES if state else FLAGS).get(str(value).strip().lower()) if isinstance(value, str | int | float) else None
     if found is None:
-        raise FieldError("invalid_format", "This has to be true or false.")
+        raise FieldError("invalid_format", _NO_STATE if state else _NO_FLAG)
     return found
 
 
