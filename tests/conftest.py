@@ -23,7 +23,7 @@ from facts import NOON, PASSWORD_HASH
 from rollcall.app import create_app
 from rollcall.infra import breaker, throttled_log
 from rollcall.models import User, UserSession
-from rollcall.services.identity import accounts
+from rollcall.services.identity import accounts, tokens
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.statistics import tally
 from rollcall.settings import Settings
@@ -161,7 +161,7 @@ def sign_in(engine: Engine, clock: Clock) -> Callable[[User], dict[str, str]]:
         token = f"token-{user.id}-{count}"
         expires = clock.now + timedelta(hours=12)
         with Session(engine) as session:
-            session.add(UserSession(user_id=user.id, token_hash=accounts._digest(token), expires_at=expires))
+            session.add(UserSession(user_id=user.id, token_hash=accounts.digest(token), expires_at=expires))
             session.commit()
         return {"Authorization": f"Bearer {token}"}
 
@@ -235,6 +235,20 @@ def nobody(app: Flask) -> Caller:
 def call_as(app: Flask, sign_in: Callable[[User], dict[str, str]]) -> Callable[..., Caller]:
     """A client in a new session of a user, of the application or of another one."""
     return lambda user, on=app: Caller(on.test_client(), sign_in(user))
+
+
+@pytest.fixture
+def api_token(app: Flask, engine: Engine, clock: Clock) -> Callable[..., Caller]:
+    """A client with a new API token of a user, with these scopes."""
+
+    def make(user: User, *scopes: str, expires_in_days: int | None = None, on: Flask = app) -> Caller:
+        with Session(engine) as session:
+            new = tokens.NewToken("Test", scopes, expires_in_days)
+            _, token = tokens.create(session, user.id, new, None, clock.now)
+            session.commit()
+        return Caller(on.test_client(), {"Authorization": f"Bearer {token}"})
+
+    return make
 
 
 @pytest.fixture

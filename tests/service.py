@@ -64,7 +64,7 @@ def bearer(engine: Engine, user: User, token: str = "") -> dict[str, str]:
     token = token or f"real-{user.id}"
     with Session(engine) as session:
         expires = datetime.now(UTC) + timedelta(hours=1)
-        session.add(UserSession(user_id=user.id, token_hash=accounts._digest(token), expires_at=expires))
+        session.add(UserSession(user_id=user.id, token_hash=accounts.digest(token), expires_at=expires))
         session.commit()
     return {"Authorization": f"Bearer {token}"}
 

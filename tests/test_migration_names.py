@@ -108,7 +108,7 @@ def test_a_statement_that_was_prepared_before_goes_on(before):
     flask_migrate.upgrade()
     add(("ann@example.org", "ann"))
     with db.session() as session:
-        session.add(UserSession(user_id=1, token_hash=accounts._digest("token"), expires_at=NOON.replace(year=2100)))
+        session.add(UserSession(user_id=1, token_hash=accounts.digest("token"), expires_at=NOON.replace(year=2100)))
         session.commit()
     client, headers = before.test_client(), {"Authorization": "Bearer token"}
     assert client.get("/api/v1/auth/me", headers=headers).status_code == 200

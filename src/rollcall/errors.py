@@ -139,6 +139,17 @@ class AccessDenied(RollcallError):
     """Signed in, but not allowed."""
 
 
+class InsufficientScope(AccessDenied):
+    """An API token lacks the scope that this needs.
+
+    :param scope: its name; ``None``: no scope is enough, only a session.
+    """
+
+    def __init__(self, scope: str | None) -> None:
+        self.scope = scope
+        super().__init__(scope)
+
+
 class TooManyFailures(RollcallError):
     """Too many log-ins have failed, so this one is not tried.
 
@@ -206,6 +217,26 @@ class SessionNotFound(RollcallError):
     def __init__(self, session_id: int) -> None:
         self.session_id = session_id
         super().__init__(session_id)
+
+
+class TokenNotFound(RollcallError):
+    """The caller has no API token with this id, and may see no other user's."""
+
+    def __init__(self, token_id: int) -> None:
+        self.token_id = token_id
+        super().__init__(token_id)
+
+
+class TooManyTokens(Conflict):
+    """The user has as many API tokens as one user can have.
+
+    :param limit: that number.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.problems = (FieldProblem("", "too_many_tokens", f"A user can have at most {limit} tokens. Revoke one first."),)
+        super().__init__(limit)
 
 
 class BadRequest(RollcallError):

@@ -57,6 +57,22 @@ def test_a_proxy_on_this_machine_opens_it_to_nobody(make_app, header, proxies):
     assert refused(answer, 403, "authorization_error")
 
 
+@pytest.mark.parametrize("own", [None, TOKEN])
+def test_an_api_token_with_the_scope_opens_it_from_anywhere(make_app, api_token, root, own):
+    app = make_app(metrics_token=own)
+    elsewhere = {"environ_base": {"REMOTE_ADDR": "203.0.113.7"}}
+    assert api_token(root, "metrics:read", on=app).get("//metrics", **elsewhere).status_code == 200
+    assert refused(api_token(root, "users:read", on=app).get("//metrics", **elsewhere), 403, "insufficient_scope")
+
+
+def test_an_api_token_opens_it_for_superusers_alone_while_it_is_valid(api_token, ann, root, engine):
+    assert refused(api_token(ann, "metrics:read").get("//metrics"), 403, "authorization_error")
+    caller = api_token(root, "metrics:read")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM api_tokens")
+    assert refused(caller.get("//metrics"), 401, "authentication_error")
+
+
 @pytest.fixture
 def guarded(make_app):
     return make_app(metrics_token=TOKEN).test_client()

@@ -106,7 +106,7 @@ def test_every_operation_says_who_may_call_it(document, operations):
         "get /health/ready",
     }
     used = {scheme for operation in operations.values() for choice in operation["security"] for scheme in choice}
-    assert used == set(document["components"]["securitySchemes"]) == {"bearer", "metrics_token"}
+    assert used == set(document["components"]["securitySchemes"]) == {"bearer", "api_token", "metrics_token"}
 
 
 def test_every_operation_names_the_errors_of_its_kind(operations):

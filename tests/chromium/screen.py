@@ -116,7 +116,7 @@ class Site:
         token = f"browser-{user.id}-{self._made}"
         opened = UserSession(
             user_id=user.id,
-            token_hash=accounts._digest(token),
+            token_hash=accounts.digest(token),
             expires_at=utc_now() + timedelta(hours=12),
             user_agent=user_agent,
             address=address,

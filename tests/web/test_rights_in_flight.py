@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 import servers
 from browser import PASSWORD, Browser
-from rollcall.models import User, UserSession
+from rollcall.models import ApiToken, User, UserSession
 from rollcall.services.identity import rights
 from service import bearer, call
 from threads import together, wait_until_blocked
@@ -44,6 +44,14 @@ REST: list[tuple[str, str, str, Any]] = [
     ("password_links.make_password_link", "POST", "/api/v1/users/{ann}/password-link", None),
     ("password_links.make_password_links", "POST", "/api/v1/users/password-links", {"filter": {}, "expected": 2}),
     ("operations.undo_operation", "POST", "/api/v1/operations/1/undo", None),
+]
+# Of these the caller is a session alone.
+TOKENS: list[tuple[str, str, str, Any]] = [
+    ("tokens.revoke_token", "DELETE", "/api/v1/tokens/{token}", None),
+]
+OWN_TOKENS: list[tuple[str, str, str, Any]] = [
+    ("tokens.create_token", "POST", "/api/v1/tokens", {"name": "x", "scopes": ["self"]}),
+    ("tokens.revoke_token", "DELETE", "/api/v1/tokens/{own_token}", None),
 ]
 OWN_REST: list[tuple[str, str, str, Any]] = [
     ("users.change_user", "PATCH", "/api/v1/users/{root}", {"full_name": "X"}),
@@ -115,10 +123,19 @@ def before_statement(app: Flask, number: int, action: Callable[[], None]) -> Ite
 
 
 @pytest.fixture
-def people(root: User, ann: User, make_user: Callable[..., User], acting: Callable[[User], Any]) -> dict[str, int]:
+def people(
+    engine: Engine, root: User, ann: User, make_user: Callable[..., User], acting: Callable[[User], Any], api_token: Any
+) -> dict[str, int]:
+    for owner in (ann, root):
+        api_token(owner, "self")
+    with engine.connect() as connection:
+        token, own_token = connection.scalars(select(ApiToken.id).order_by(ApiToken.id))
     inactive = make_user(username="inactive", is_active=False)
     session, own = acting(ann).session_id, acting(root).session_id
-    return {"root": root.id, "ann": ann.id, "inactive": inactive.id, "session": session, "own": own}
+    return {"root": root.id, "ann": ann.id, "inactive": inactive.id, "session": session, "own": own} | {
+        "token": token,
+        "own_token": own_token,
+    }
 
 
 @pytest.fixture
@@ -134,7 +151,7 @@ def remove(engine: Engine, root: User) -> Callable[[str], None]:
 @pytest.fixture
 def stored(engine: Engine) -> Callable[[], list[Any]]:
     """Everything that a request might write."""
-    tables = {"users": "id", "sessions": "id", "import_runs": "id", "one_time_links": "user_id"}
+    tables = {"users": "id", "sessions": "id", "import_runs": "id", "one_time_links": "user_id", "api_tokens": "id"}
 
     def read() -> list[Any]:
         with engine.connect() as connection:
@@ -145,8 +162,7 @@ def stored(engine: Engine) -> Callable[[], list[Any]]:
 
 @pytest.mark.parametrize(
     ("removal", "method", "path", "body"),
-    [(removal, *route[1:]) for route in REST for removal in REMOVALS]
-    + [(removal, *route[1:]) for route in OWN_REST for removal in OWN_REMOVALS],
+    crossed([*REST, *TOKENS], REMOVALS) + crossed([*OWN_REST, *OWN_TOKENS], OWN_REMOVALS),
 )
 def test_rest_writes_nothing_for_a_caller_without_rights(
     app: Flask, as_root: Any, people: dict[str, int], remove: Any, stored: Any, removal: str, method: str, path: str, body: Any
@@ -163,10 +179,50 @@ def test_rest_writes_nothing_for_a_caller_without_rights(
     assert stored() == after
 
 
+TOKEN_REMOVALS = {
+    "revoked": ["DELETE FROM api_tokens WHERE user_id = {id}"],
+    "expired": ["UPDATE api_tokens SET expires_at = '2000-01-01Z' WHERE user_id = {id}"],
+    "deactivated": ["UPDATE users SET is_active = false WHERE id = {id}"],
+    "demoted": REMOVALS["demoted"],
+    "deleted": REMOVALS["deleted"],
+}
+
+
+@pytest.mark.parametrize(
+    ("removal", "method", "path", "body"),
+    crossed(REST, TOKEN_REMOVALS) + crossed(OWN_REST[:-1], [name for name in TOKEN_REMOVALS if name != "demoted"]),
+)
+def test_rest_writes_nothing_for_an_api_token_that_has_ended(
+    app: Flask,
+    engine: Engine,
+    root: User,
+    api_token: Any,
+    people: dict[str, int],
+    stored: Any,
+    removal: str,
+    method: str,
+    path: str,
+    body: Any,
+) -> None:
+    caller = api_token(root, "users:write", "self")
+    assert caller.get("/auth/me").status_code == 200  # so that its use is not written in the request that follows
+    after: list[Any] = []
+
+    def lose() -> None:
+        with engine.begin() as connection:
+            for statement in TOKEN_REMOVALS[removal]:
+                connection.execute(text(statement.format(id=root.id)))
+        after.extend(stored())
+
+    with before_statement(app, 2, lose):
+        answer = caller(method, "/" + path.format(**people), json=body)
+    assert answer.status_code == (403 if removal == "demoted" else 401), answer.text
+    assert stored() == after
+
+
 @pytest.mark.parametrize(
     ("removal", "path", "fields"),
-    [(removal, *route[1:]) for route in PAGES for removal in REMOVALS]
-    + [(removal, *route[1:]) for route in OWN_PAGES for removal in OWN_REMOVALS],
+    crossed(PAGES, REMOVALS) + crossed(OWN_PAGES, OWN_REMOVALS),
 )
 def test_pages_write_nothing_for_a_caller_without_rights(
     app: Flask,
@@ -198,7 +254,7 @@ def test_pages_write_nothing_for_a_caller_without_rights(
 
 
 def test_every_route_that_writes_is_in_the_tables(app: Flask) -> None:
-    listed = {route[0] for routes in (REST, OWN_REST, PAGES, OWN_PAGES) for route in routes}
+    listed = {route[0] for routes in (REST, TOKENS, OWN_REST, OWN_TOKENS, PAGES, OWN_PAGES) for route in routes}
     writing = {rule.endpoint for rule in app.url_map.iter_rules() if (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}}
     assert writing == listed | OTHERS
 

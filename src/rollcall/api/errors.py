@@ -52,6 +52,9 @@ _CODES = {
     504: "request_timeout",
 }
 
+INSUFFICIENT_SCOPE = "insufficient_scope"
+"""The code of a 403 for a token, instead of ``authorization_error`` (RFC 6750, section 3.1)."""
+
 
 def _too_many_rows(error: errors.TooManyRows) -> str:
     return f"A batch can contain at most {error.limit:,} users; this one contains {error.rows:,}."
@@ -59,6 +62,12 @@ def _too_many_rows(error: errors.TooManyRows) -> str:
 
 def _selection_differs(error: errors.SelectionDiffers) -> str:
     return f"The filter matches {error.found:,} users, not {error.expected:,}, so nothing was changed."
+
+
+def _insufficient_scope(error: errors.InsufficientScope) -> str:
+    if error.scope is None:
+        return "API tokens cannot be used here. Log in, and send the access token of the session."
+    return f"This token lacks the scope {error.scope}."
 
 
 def _too_many_failures(error: errors.TooManyFailures) -> str:
@@ -76,6 +85,7 @@ _REFUSALS: tuple[tuple[type[errors.RollcallError], int, str | Callable[[Any], st
     (errors.RegistrationClosed, 403, "Registration is closed."),
     (errors.SetUpAlready, 403, "Rollcall is already set up. Log in instead."),
     (errors.OwnPasswordLink, 403, "You cannot make a link for yourself. Change your own password with the current one."),
+    (errors.InsufficientScope, 403, _insufficient_scope),
     (errors.AccessDenied, 403, "You are not allowed to do this."),
     (errors.UserNotFound, 404, "This user does not exist."),
     (
@@ -86,12 +96,14 @@ _REFUSALS: tuple[tuple[type[errors.RollcallError], int, str | Callable[[Any], st
     (errors.MailNotSetUp, 404, "Mail is not set up here. Ask an administrator for a password link."),
     (errors.OperationNotFound, 404, "This operation does not exist."),
     (errors.SessionNotFound, 404, "This session does not exist. It may have ended already."),
+    (errors.TokenNotFound, 404, "This token does not exist. It may have ended already."),
     (errors.LastSuperuser, 409, "This is the last active superuser, who cannot be deleted, deactivated or demoted."),
     (errors.SelectionDiffers, 409, _selection_differs),
     (errors.SelectionChanged, 409, "The selection has changed since you were asked, so nothing was changed."),
     (errors.OperationUndone, 409, "This operation has been undone already."),
     (errors.RowsConflict, 409, "Some of these users have names that are already in use, or the same names."),
     (errors.NamesTaken, 409, lambda error: error.sentence),
+    (errors.TooManyTokens, 409, lambda error: error.problems[0].message),
     (errors.VersionChanged, 412, "This user has been changed since you read it. Read it again and repeat your change."),
     (errors.TooManyRows, 413, _too_many_rows),
     (errors.UnsupportedMediaType, 415, "The body has to be JSON, with the header Content-Type: application/json."),
@@ -151,7 +163,11 @@ def describe(error: Exception) -> Answer:
     for kind, status, message in _REFUSALS:
         if isinstance(error, kind):
             text = message if isinstance(message, str) else message(error)
-            return Answer(status, _CODES[status], text, _details(error) or _outcome(error), _headers(status))
+            code, headers = _CODES[status], _headers(status)
+            if isinstance(error, errors.InsufficientScope):
+                code, scope = INSUFFICIENT_SCOPE, f', scope="{error.scope}"' if error.scope else ""
+                headers = {"WWW-Authenticate": f'Bearer error="{INSUFFICIENT_SCOPE}"{scope}'}
+            return Answer(status, code, text, _details(error) or _outcome(error), headers)
     return Answer(500, _CODES[500], "Something went wrong in Rollcall. It has been logged with this request's id.")
 
 

@@ -30,7 +30,7 @@ def database_metrics() -> dict[str, Any]:
 def exposition() -> Response:
     """Metrics for Prometheus
 
-    With `ROLLCALL_METRICS_TOKEN` set: for whoever bears it. Without: for this machine only.
+    For the bearer of `ROLLCALL_METRICS_TOKEN`, and of a superuser's API token. Without that setting also for this machine.
     """
     text, content_type = metrics.exposition()
     return Response(text, content_type=content_type)

@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
 import rollcall
-from rollcall.api import access, auth, dashboard, events, health, metrics, operations, password_links, users
+from rollcall.api import access, auth, dashboard, events, health, metrics, operations, password_links, tokens, users
 from rollcall.api.blueprint import Blueprint
 from rollcall.api.schemas.base import Choice, Flag, Items, Moment, Number, Text, Whole
 from rollcall.api.schemas.errors import ErrorSchema
@@ -24,6 +24,12 @@ trailing slash. A client may lower the deadline of a request with `X-Request-Tim
 
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "The `access_token` of `POST /api/v1/auth/login`."},
+    "api_token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "rct_…",
+        "description": "An API token of `POST /api/v1/tokens`, with the scope that is named beside it.",
+    },
     "metrics_token": {"type": "http", "scheme": "bearer", "description": "`ROLLCALL_METRICS_TOKEN`."},
 }
 
@@ -68,7 +74,7 @@ def init_app(app: Flask) -> None:
     for number in (Number, Whole):
         api.register_field(number, fields.Integer)
     api.register_field(Items, fields.List)
-    for module in (auth, users, password_links, operations, events, dashboard, metrics, health):
+    for module in (auth, tokens, users, password_links, operations, events, dashboard, metrics, health):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(_docs)
 

@@ -13,6 +13,7 @@ from rollcall.cli.events import events
 from rollcall.cli.mail import mail
 from rollcall.cli.setup import setup_link
 from rollcall.cli.statistics import stats
+from rollcall.cli.tokens import tokens
 from rollcall.cli.users import users
 
 
@@ -20,5 +21,5 @@ def init_app(app: Flask) -> None:
     """Add ``flask users …``, ``flask stats …``, ``flask events …`` and the others."""
     app.cli.add_command(setup_link)
     app.cli.add_command(mail)
-    for group in (users, stats, events, embedded):
+    for group in (users, tokens, stats, events, embedded):
         app.cli.add_command(group)

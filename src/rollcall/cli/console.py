@@ -73,10 +73,20 @@ def _sentence(error: errors.RollcallError) -> str:
             return "This is the last active superuser; make another one first."
         case errors.Conflict():
             return "Other users took these names in the same moment; try again."
-        case errors.UserNotFound():
-            return f"There is no user {shown(str(error.user))!r}."
         case errors.DatabaseUnavailable():
             return _unavailable_sentence(error)
+        case _:
+            return _refusal_sentence(error)
+
+
+def _refusal_sentence(error: errors.RollcallError) -> str:
+    match error:
+        case errors.UserNotFound():
+            return f"There is no user {shown(str(error.user))!r}."
+        case errors.TokenNotFound():
+            return f"There is no token {error.token_id}."
+        case errors.InactiveAccount():
+            return "This user is inactive; activate the user first."
         case _:
             return f"Refused: {type(error).__name__}."
 

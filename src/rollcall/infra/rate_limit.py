@@ -21,7 +21,12 @@ _OWN_PASSWORD = "10/minute"  # noqa: S105  (a limit)
 
 
 def caller() -> str:
-    """Return the key of the counters: the account if it is known, else the client's network."""
+    """Return the key of the counters: the API token, or else the account if it is known, else the client's network."""
+    identity = g.get("identity")
+    return f"token:{identity.token.id}" if identity and identity.token else _account()
+
+
+def _account() -> str:
     identity = g.get("identity")
     return f"user:{identity.user.id}" if identity else f"address:{addresses.network(addresses.of_client())}"
 
@@ -55,7 +60,7 @@ def _switched_off() -> bool:
 
 
 def per_caller(limit: str) -> RouteLimit:
-    """Limit a route for each account, superusers to ``SUPERUSER_LIMIT``.
+    """Limit a route for each account and each API token, superusers to ``SUPERUSER_LIMIT``.
 
     Comes after the decorator that identifies the caller and before the one that checks permissions, so that refusals count.
     """
@@ -69,7 +74,7 @@ def per_address(limit: str, scope: str) -> RouteLimit:
 
 def own_password() -> RouteLimit:
     """Return a context that counts a use of the own password, for each account and over all routes."""
-    return limiter.shared_limit(_OWN_PASSWORD, "own-password")
+    return limiter.shared_limit(_OWN_PASSWORD, "own-password", key_func=_account)
 
 
 def tell(limit: int, remaining: int, resets_at: datetime) -> None:

@@ -1,5 +1,6 @@
 """The tables. A model defines columns, constraints and indexes, and imports no other layer."""
 
+from .api_token import ApiToken
 from .attempt import LoginFailures, LoginNetwork
 from .base import Base
 from .change import UserChange
@@ -15,5 +16,5 @@ from .tally import user_tally, user_tally_deltas, user_tally_totals
 from .user import RECORD, User, UserRecord
 
 __all__ = ["RECORD", "Base", "ImportRun", "LoginFailures", "LoginNetwork", "SecurityEvent", "User", "UserChange", "UserRecord"]
-__all__ += ["ImportChoice", "Mail", "OneTimeLink", "Operation", "UserSession"]
+__all__ += ["ApiToken", "ImportChoice", "Mail", "OneTimeLink", "Operation", "UserSession"]
 __all__ += ["user_logins", "user_tally", "user_tally_deltas", "user_tally_totals"]

@@ -50,7 +50,7 @@ def large(settings, clock):
     """An application with 30,000 users, of whom the planner knows."""
     with databases.filled(settings, clock, USERS, now=clock.now, hash=PASSWORD_HASH) as app:
         with app.app_context(), db.engine.begin() as connection:
-            values = {"digest": accounts._digest("token"), "expires": clock.now + timedelta(days=1)}
+            values = {"digest": accounts.digest("token"), "expires": clock.now + timedelta(days=1)}
             query = "INSERT INTO sessions (user_id, token_hash, expires_at) VALUES (307, :digest, :expires)"
             connection.execute(text(query), values)
         yield app

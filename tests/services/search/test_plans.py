@@ -30,7 +30,7 @@ def large(settings, clock):
     """An application with 30,000 users, of whom the planner knows."""
     with databases.filled(settings, clock, USERS, now=clock.now, hash=passwords.hash_password(PASSWORD)) as app:
         with app.app_context(), db.engine.begin() as connection:
-            digest, expires = accounts._digest("token"), clock.now + timedelta(days=1)
+            digest, expires = accounts.digest("token"), clock.now + timedelta(days=1)
             connection.execute(
                 text("INSERT INTO sessions (user_id, token_hash, expires_at) VALUES (307, :digest, :expires)"),
                 {"digest": digest, "expires": expires},

@@ -5,22 +5,30 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, select, text, update
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, and_, any_, bindparam, delete, literal, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from rollcall.errors import InactiveAccount, InvalidCredentials, InvalidToken, PasswordChangeDue, SessionNotFound
+from rollcall.errors import (
+    DatabaseUnavailable,
+    InactiveAccount,
+    InvalidCredentials,
+    InvalidToken,
+    PasswordChangeDue,
+    SessionNotFound,
+)
 from rollcall.infra import reading
-from rollcall.models import User, UserSession
+from rollcall.models import ApiToken, User, UserSession
 from rollcall.models.user import EMAIL_KEY, USERNAME_KEY, name_key
 from rollcall.services import normalization
 from rollcall.services.events.kinds import Kind
 from rollcall.services.events.origin import Actor, Person
 from rollcall.services.events.recording import record
-from rollcall.services.identity import passwords
+from rollcall.services.identity import passwords, token_format
 from rollcall.services.identity.devices import Device
 from rollcall.services.normalization import is_storable
 
@@ -39,12 +47,24 @@ class Caller(NamedTuple):
     is_superuser: bool
 
 
+class Token(NamedTuple):
+    """The API token of a request, and what it opens."""
+
+    id: int
+    scopes: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The caller and the caller's session, as they were when the request began."""
+    """The caller and the caller's session or API token, as they were when the request began.
+
+    :ivar session_id: ``None`` with a token.
+    :ivar token: ``None`` with a session.
+    """
 
     user: Caller
-    session_id: int
+    session_id: int | None
+    token: Token | None = None
 
 
 def named(name: str) -> ColumnElement[bool]:
@@ -119,7 +139,7 @@ def open_session(
         if session.execute(update(User).where(unchanged).values(password_hash=fresh)).rowcount:  # type: ignore[attr-defined]
             stored = fresh
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    values = {"token_hash": _digest(token), "expires_at": now + lifetime, "address": device.address}
+    values = {"token_hash": digest(token), "expires_at": now + lifetime, "address": device.address}
     values |= {"user_id": user.id, "stored": stored, "now": now, "user_agent": device.user_agent}
     statement = _OPEN_FIRST_SESSION if user.never_logged_in else _OPEN_SESSION
     if session.execute(statement, values).rowcount != 1:  # type: ignore[attr-defined]
@@ -129,25 +149,54 @@ def open_session(
     return token
 
 
-# The first query of every request.
-_IDENTIFY = reading.Statement(
-    select(*(getattr(User, name) for name in Caller._fields), UserSession.id)
-    .join(UserSession, UserSession.user_id == User.id)
-    .where(UserSession.token_hash == bindparam("digest"), UserSession.expires_at > bindparam("now"), User.is_active),
-    prepared=True,
+def _identifying(kind: type[UserSession | ApiToken], valid: ColumnElement[bool], *columns: Any) -> reading.Statement:
+    """Return the first query of every request, for one kind of token."""
+    fields = (getattr(User, name) for name in Caller._fields)
+    query = select(*fields, kind.id, *columns).join(kind, kind.user_id == User.id)
+    return reading.Statement(query.where(kind.token_hash == bindparam("digest"), valid, User.is_active), prepared=True)
+
+
+_WIDTH: Final = len(Caller._fields)
+_BY_SESSION: Final = _identifying(UserSession, UserSession.expires_at > bindparam("now"))
+_BY_API_TOKEN: Final = _identifying(
+    ApiToken,
+    or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > bindparam("now")),
+    ApiToken.scopes,
+    ApiToken.last_used_at,
 )
+# SKIP LOCKED: whoever holds the row is writing the same, or ending the token.
+_TOKEN_USED: Final = reading.Statement(
+    text("""
+        UPDATE api_tokens SET last_used_at = :now WHERE id = (
+            SELECT id FROM api_tokens WHERE id = :id AND (last_used_at IS NULL OR last_used_at <= :before)
+            FOR NO KEY UPDATE SKIP LOCKED
+        )
+    """)
+)
+_USED_EVERY: Final = timedelta(minutes=1)
 
 
 def identify(session: Session, token: str, now: datetime) -> Identity:
-    """The active user to whom a token belongs, in one indexed query.
+    """Return the active user of a session's token or an API token, in one indexed query.
+
+    The use of an API token is written at most once a minute, in a transaction of its own.
 
     :raises InvalidToken: unknown, expired or revoked, or the user is not active any more.
     """
-    found = reading.rows(session, _IDENTIFY, digest=_digest(token), now=now)
+    if not token_format.is_api_token(token):
+        found = reading.rows(session, _BY_SESSION, digest=digest(token), now=now)
+        if not found:
+            raise InvalidToken
+        return Identity(Caller(*found[0][:_WIDTH]), found[0][_WIDTH])
+    found = reading.rows(session, _BY_API_TOKEN, digest=digest(token), now=now) if token_format.is_intact(token) else []
     if not found:
         raise InvalidToken
-    *user, session_id = found[0]
-    return Identity(Caller(*user), session_id)
+    *user, token_id, scopes, last_used_at = found[0]
+    if last_used_at is None or last_used_at <= now - _USED_EVERY:
+        # On a server that can only be read, reads go on without it.
+        with suppress(DatabaseUnavailable):
+            reading.rows(session, _TOKEN_USED, id=token_id, now=now, before=now - _USED_EVERY)
+    return Identity(Caller(*user), None, Token(token_id, frozenset(scopes)))
 
 
 def log_out(session: Session, identity: Identity, now: datetime, *, everywhere: bool = False) -> None:
@@ -181,7 +230,7 @@ def end_token(session: Session, token: str | None, now: datetime) -> None:
     """End the session of a token, if there is one, and record it. The caller commits."""
     if token is None:
         return
-    theirs = (UserSession.token_hash == _digest(token), User.id == UserSession.user_id)
+    theirs = (UserSession.token_hash == digest(token), User.id == UserSession.user_id)
     ended = session.execute(
         delete(UserSession).where(*theirs).returning(User.id, User.username).execution_options(synchronize_session=False)
     ).one_or_none()
@@ -207,6 +256,12 @@ def end_sessions(session: Session, user_id: int | None, *, keep: int | None = No
     return ended
 
 
+def end_tokens(session: Session, user_ids: Sequence[int]) -> None:
+    """End all API tokens of users who are deactivated, as a part of that change. The caller commits."""
+    theirs = ApiToken.user_id == any_(literal(list(user_ids), ARRAY(BigInteger)))
+    session.execute(delete(ApiToken).where(theirs).execution_options(synchronize_session=False))
+
+
 def can_be_stored(name: str) -> bool:
     """Whether a name could be a user's; any other one cannot even be looked up."""
     return len(name.strip()) <= NAME_MAX and is_storable(name)
@@ -217,6 +272,6 @@ def _sweep(session: Session, now: datetime) -> None:
     session.execute(delete(UserSession).where(UserSession.id.in_(expired)))
 
 
-def _digest(token: str) -> bytes:
+def digest(token: str) -> bytes:
     # A random token of 256 bits needs no salt and no slow hash. Lone surrogates, which a header may hold, pass as bytes.
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,7 +1,8 @@
 """What a caller may do at the moment of writing: looked up again, and locked, in the transaction that writes.
 
 A request is authorized before its body is read, and its body or its hashing may take seconds. Meanwhile its caller may be
-deactivated, demoted, deleted or logged out. So each transaction that writes calls :func:`confirm` first.
+deactivated, demoted, deleted or logged out, or its API token may be revoked. So each transaction that writes calls
+:func:`confirm` first.
 
 Locks are taken in one order, so that no two requests wait for each other: the superusers' lock, the caller's row, then the
 row of the user who is changed. Whoever takes a user's rights or sessions away locks that user's row.
@@ -9,6 +10,7 @@ row of the user who is changed. Whoever takes a user's rights or sessions away l
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -40,27 +42,42 @@ _SUPERUSERS: Final = """
     WITH superusers AS MATERIALIZED (SELECT pg_advisory_xact_lock(:lock) WHERE CAST(:superusers AS boolean){or_if})
 """
 _HELD: Final = "(SELECT count(*) FROM superusers) >= 0"
-_VALID: Final = """
-    caller.id = :user_id AND sessions.id = :session_id AND sessions.user_id = caller.id
-    AND caller.is_active AND sessions.expires_at > :now
-"""
 _WIDTH: Final = len(Caller._fields)
 _FIELDS: Final = ", ".join(f"caller.{name}" for name in Caller._fields)
-_CALLER: Final = _locking(f"""
-    SELECT {_FIELDS} FROM users AS caller, sessions WHERE {_VALID}
-    FOR SHARE OF caller FOR KEY SHARE OF sessions
-""")  # noqa: S608  (column names of our own)
-_CALLER_AS_TARGET: Final = _locking(f"""
-    {_SUPERUSERS.format(or_if="")}
-    SELECT {_FIELDS}, {record_sql("caller")}, caller.password_hash FROM users AS caller, sessions WHERE {_HELD} AND {_VALID}
-    FOR NO KEY UPDATE OF caller FOR KEY SHARE OF sessions
-""")  # noqa: S608
-_CALLER_AND_TARGET: Final = _locking(f"""
-    {_SUPERUSERS.format(or_if=" OR EXISTS (SELECT FROM users WHERE id = :target AND is_superuser)")}
-    SELECT {_FIELDS}, {record_sql("target")}, target.password_hash
-    FROM users AS caller, sessions, users AS target WHERE {_HELD} AND {_VALID} AND target.id = :target
-    FOR SHARE OF caller FOR KEY SHARE OF sessions FOR NO KEY UPDATE OF target
-""")  # noqa: S608
+
+
+class _Statements(NamedTuple):
+    """What looks a caller up again, by the row of the caller's session or API token."""
+
+    caller: reading.Statement
+    caller_as_target: reading.Statement
+    caller_and_target: reading.Statement
+
+
+def _looking_up(table: str, unexpired: str) -> _Statements:
+    # Both kinds are called ``key`` in the statements.
+    valid = f"caller.id = :user_id AND key.id = :key_id AND key.user_id = caller.id AND caller.is_active AND ({unexpired})"
+    caller = f"""
+        SELECT {_FIELDS} FROM users AS caller, {table} AS key WHERE {valid}
+        FOR SHARE OF caller FOR KEY SHARE OF key
+    """  # noqa: S608  (column names of our own)
+    caller_as_target = f"""
+        {_SUPERUSERS.format(or_if="")}
+        SELECT {_FIELDS}, {record_sql("caller")}, caller.password_hash FROM users AS caller, {table} AS key
+        WHERE {_HELD} AND {valid}
+        FOR NO KEY UPDATE OF caller FOR KEY SHARE OF key
+    """  # noqa: S608
+    caller_and_target = f"""
+        {_SUPERUSERS.format(or_if=" OR EXISTS (SELECT FROM users WHERE id = :target AND is_superuser)")}
+        SELECT {_FIELDS}, {record_sql("target")}, target.password_hash
+        FROM users AS caller, {table} AS key, users AS target WHERE {_HELD} AND {valid} AND target.id = :target
+        FOR SHARE OF caller FOR KEY SHARE OF key FOR NO KEY UPDATE OF target
+    """  # noqa: S608
+    return _Statements(_locking(caller), _locking(caller_as_target), _locking(caller_and_target))
+
+
+_BY_SESSION: Final = _looking_up("sessions", "key.expires_at > :now")
+_BY_TOKEN: Final = _looking_up("api_tokens", "key.expires_at IS NULL OR key.expires_at > :now")
 _TARGET: Final = _locking(f"""
     {_SUPERUSERS.format(or_if=" OR EXISTS (SELECT FROM users WHERE id = :target AND is_superuser)")}
     SELECT {record_sql("target")}, target.password_hash FROM users AS target WHERE {_HELD} AND target.id = :target
@@ -84,13 +101,16 @@ def confirm(
     :param superuser: only superusers may do what follows.
     :param target: the id of the user whose row is changed next; users may change themselves, superusers anybody.
     :return: the caller as of now.
-    :raises InvalidToken: the session has ended, or its user has been deactivated or deleted.
+    :raises InvalidToken: the session or API token has ended, or its user has been deactivated or deleted.
     :raises AccessDenied: the caller is not a superuser, or no longer one.
     """
+    statements = _statements(by)
     if target == by.user.id:
-        found = reading.in_transaction(session, _CALLER_AS_TARGET, **_values(by, now), superusers=False, lock=_SUPERUSER_LOCK)
+        found = reading.in_transaction(
+            session, statements.caller_as_target, **_values(by, now), superusers=False, lock=_SUPERUSER_LOCK
+        )
     else:
-        found = reading.in_transaction(session, _CALLER, **_values(by, now))
+        found = reading.in_transaction(session, statements.caller, **_values(by, now))
     if not found:
         raise InvalidToken
     caller = _identity(found[0], by)
@@ -128,11 +148,11 @@ def lock_for_change(
             raise UserNotFound(user_id)
         return None, _target(found[0])
     if by.user.id == user_id:
-        found = reading.in_transaction(session, _CALLER_AS_TARGET, **_values(by, now), **locks)
+        found = reading.in_transaction(session, _statements(by).caller_as_target, **_values(by, now), **locks)
         if not found:
             raise InvalidToken
         return _identity(found[0], by), _target(found[0][_WIDTH:])
-    found = reading.in_transaction(session, _CALLER_AND_TARGET, **_values(by, now), **locks, target=user_id)
+    found = reading.in_transaction(session, _statements(by).caller_and_target, **_values(by, now), **locks, target=user_id)
     if not found:  # one of the two is missing
         confirm(session, by, now, target=user_id)
         raise UserNotFound(user_id)
@@ -155,12 +175,16 @@ def lock_superusers(session: Session | Connection, *, target: int | None = None)
         session.execute(_LOCK_FOR_SUPERUSER, {"lock": _SUPERUSER_LOCK, "id": target})
 
 
+def _statements(by: Identity) -> _Statements:
+    return _BY_TOKEN if by.token else _BY_SESSION
+
+
 def _values(by: Identity, now: datetime) -> dict[str, Any]:
-    return {"user_id": by.user.id, "session_id": by.session_id, "now": now}
+    return {"user_id": by.user.id, "key_id": by.token.id if by.token else by.session_id, "now": now}
 
 
 def _identity(row: tuple[Any, ...], by: Identity) -> Identity:
-    return Identity(Caller(*row[:_WIDTH]), by.session_id)
+    return replace(by, user=Caller(*row[:_WIDTH]))
 
 
 def _target(row: tuple[Any, ...]) -> Target:

@@ -144,6 +144,10 @@ _END_SESSIONS: Final = text("""
     DELETE FROM sessions USING import_changes
     WHERE sessions.user_id = import_changes.user_id AND (password OR old_is_active AND NOT new_is_active)
 """)
+_END_TOKENS: Final = text("""
+    DELETE FROM api_tokens USING import_changes
+    WHERE api_tokens.user_id = import_changes.user_id AND old_is_active AND NOT new_is_active
+""")
 _NEW_PASSWORDS: Final = text("SELECT user_id FROM import_changes WHERE password")
 _RECORD: Final = f"""
     SELECT user_id, old_username, changes FROM (
@@ -202,7 +206,9 @@ def matched_places(connection: Connection) -> set[int]:
 
 
 def update(connection: Connection, count: int, now: datetime, origin: Origin, progress: Callable[[int], None]) -> None:
-    """Change the users of ``import_changes``, end sessions where that is due, and record each change. The caller commits.
+    """Change the users of ``import_changes``, end sessions and API tokens where that is due, and record each change.
+
+    The caller commits.
 
     :param count: how many users change.
     :param progress: called with the number of users changed so far.
@@ -211,5 +217,6 @@ def update(connection: Connection, count: int, now: datetime, origin: Origin, pr
         connection.execute(_UPDATE, {"now": now, "done": done, "upto": done + ROWS_PER_STEP})
         progress(min(done + ROWS_PER_STEP, count))
     connection.execute(_END_SESSIONS)
+    connection.execute(_END_TOKENS)
     attempts.forget_all(connection, list(connection.scalars(_NEW_PASSWORDS)))
     recording.write_changes_on(connection, now, origin, _RECORD, _RECORD_PASSWORDS)

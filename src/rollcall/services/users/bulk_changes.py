@@ -16,7 +16,7 @@ from rollcall.models.user import VERSION_STEP
 from rollcall.services.events import recording
 from rollcall.services.events.kinds import Kind
 from rollcall.services.events.origin import Actor
-from rollcall.services.identity import rights
+from rollcall.services.identity import accounts, rights
 from rollcall.services.identity.accounts import Identity
 from rollcall.services.search import search_index, user_search
 from rollcall.services.search.user_search import UserFilter
@@ -173,7 +173,11 @@ def selected(session: Session, selection: Selection) -> list[ColumnElement[bool]
 
 
 def _end_sessions(session: Session, user_ids: list[int], now: datetime) -> int:
-    """End all sessions of these users; how many of them were still open."""
+    """End all sessions and API tokens of these users.
+
+    :return: how many of the sessions were still open.
+    """
+    accounts.end_tokens(session, user_ids)
     theirs = UserSession.user_id == any_(literal(user_ids, ARRAY(BigInteger)))
     ended: Any = session.execute(
         delete(UserSession).where(theirs).returning(UserSession.expires_at).execution_options(synchronize_session=False)

@@ -134,6 +134,7 @@ def change_user(
 ) -> UserRecord:
     """Change some fields of a user. The caller commits.
 
+    A deactivation ends the user's API tokens.
     A deactivation and a new password end the user's sessions, and so does a new e-mail address of one's own. The session that
     made a change of one's own is kept. A new password and a new e-mail address end the user's one-time links. What is changed
     is recorded (``services/events``).
@@ -184,7 +185,7 @@ def change_user(
 
 
 def _end_what_depended(session: Session, user: UserRecord, changed: Mapping[str, Any], own: Identity | None) -> None:
-    """End the sessions, links and failures that a change of a user makes void.
+    """End the sessions, API tokens, links and failures that a change of a user makes void.
 
     :param own: the session that made a change of one's own, which is kept.
     """
@@ -192,6 +193,8 @@ def _end_what_depended(session: Session, user: UserRecord, changed: Mapping[str,
         attempts.forget(session, user.id)
     if "password_hash" in changed or "email" in changed:
         one_time_links.end(session, user.id)
+    if changed.get("is_active") is False:
+        accounts.end_tokens(session, [user.id])
     if "password_hash" in changed or changed.get("is_active") is False or (own and "email" in changed):
         accounts.end_sessions(session, user.id, keep=own.session_id if own and user.is_active else None)
 

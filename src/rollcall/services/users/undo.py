@@ -45,6 +45,7 @@ _DELETE_CREATED: Final = text(f"""
         DELETE FROM users WHERE id IN (SELECT users.id {_THEIRS.format(ids="created_ids")})
         AND updated_at <= :at AND id <> :caller
         AND NOT EXISTS (SELECT FROM sessions WHERE user_id = users.id)
+        AND NOT EXISTS (SELECT FROM api_tokens WHERE user_id = users.id)
         AND NOT EXISTS (SELECT FROM user_logins WHERE user_id = users.id AND last_login_at > :at)
         RETURNING id
     )
