@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -163,11 +164,16 @@ def stage(connection: Connection, users: Sequence[tuple[int, int, NewUser]]) -> 
             "id": user.restored.id,
             "updated_at": user.restored.updated_at and user.restored.updated_at.isoformat(),
             "last_login_at": user.restored.last_login_at and user.restored.last_login_at.isoformat(),
-            "given": sum(bit for name, bit in GIVEN.items() if name in user.given),
+            "given": _bits(user.given),
         }
         for place, line, user in users
     ]
     connection.execute(_STAGE, {"rows": json.dumps(rows)})
+
+
+@lru_cache(maxsize=256)  # the rows of a file mostly give the same fields
+def _bits(given: frozenset[str]) -> int:
+    return sum(bit for name, bit in GIVEN.items() if name in given)
 
 
 def find_clashes(connection: Connection, *, among_rows: bool, with_users: bool) -> None:

@@ -79,7 +79,9 @@ def parse(stored: str) -> StoredHash:
     """
     if len(stored) > MAX_LENGTH:
         raise ValueError(f"is longer than {MAX_LENGTH} characters")
-    named = _NEXTCLOUD_NUMBER.sub("", _BRACED_NAME.sub("", stored, count=1), count=1)
+    named = stored
+    if stored[:1] != "$":  # most hashes begin with the name of their format
+        named = _NEXTCLOUD_NUMBER.sub("", _BRACED_NAME.sub("", stored, count=1), count=1)
     refused.require_strong(named)
     for prefix, read in _READERS:
         if named[: len(prefix)] == prefix or (prefix[0] == "{" and named[: len(prefix)].upper() == prefix):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -40,16 +41,24 @@ def read(stored: str) -> _Argon2:
     if found is None:
         raise costs.malformed("argon2")
     head, kind, memory, passes, lanes, salt, digest = found.groups()
-    m, t, p = int(memory), int(passes), int(lanes)
-    if p > MAX_LANES:
-        raise costs.too_costly("argon2")
-    costs.require_memory("argon2", m * 1024)
-    seconds = costs.seconds("argon2", m * t)
-    if m < 8 * p or len(from_base64(salt)) < 8:  # RFC 9106, section 3.1
+    seconds = _seconds(int(memory), int(passes), int(lanes))
+    if len(from_base64(salt)) < 8:  # RFC 9106, section 3.1
         raise costs.malformed("argon2")
     require_digest(from_base64(digest))
     encoded = f"{head}{salt.rstrip('=')}${digest.rstrip('=')}"
     return _Argon2(encoded.encode("ascii"), _TYPES[kind], seconds)
+
+
+@lru_cache(maxsize=64)  # the hashes of a system have few different parameters
+def _seconds(memory: int, passes: int, lanes: int) -> float:
+    """Check the parameters, and return about how much CPU time a verification takes."""
+    if lanes > MAX_LANES:
+        raise costs.too_costly("argon2")
+    costs.require_memory("argon2", memory * 1024)
+    taken = costs.seconds("argon2", memory * passes)
+    if memory < 8 * lanes:  # RFC 9106, section 3.1
+        raise costs.malformed("argon2")
+    return taken
 
 
 def read_django(stored: str) -> _Argon2:

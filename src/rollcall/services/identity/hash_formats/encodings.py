@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 from typing import Final
 
@@ -17,11 +16,12 @@ def from_base64(text: str) -> bytes:
     standard = text.rstrip("=").replace(".", "+")
     if len(text) - len(standard) not in (0, -len(standard) % 4):
         raise ValueError("contains malformed base64")
+    padded = standard + "=" * (-len(standard) % 4)
     try:
-        decoded = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
-    except binascii.Error:
+        decoded = binascii.a2b_base64(padded, strict_mode=True)
+    except ValueError:  # binascii.Error, too
         raise ValueError("contains malformed base64") from None
-    if base64.b64encode(decoded).decode("ascii").rstrip("=") != standard:
+    if binascii.b2a_base64(decoded, newline=False) != padded.encode("ascii"):
         raise ValueError("contains malformed base64")
     return decoded
 
