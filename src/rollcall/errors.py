@@ -140,10 +140,7 @@ class AccessDenied(RollcallError):
 
 
 class InsufficientScope(AccessDenied):
-    """An API token lacks the scope that this needs.
-
-    :param scope: its name; ``None``: no scope is enough, only a session.
-    """
+    """An API token lacks the scope of this name; ``None``: no scope is enough, only a session."""
 
     def __init__(self, scope: str | None) -> None:
         self.scope = scope
@@ -228,10 +225,7 @@ class TokenNotFound(RollcallError):
 
 
 class TooManyTokens(Conflict):
-    """The user has as many API tokens as one user can have.
-
-    :param limit: that number.
-    """
+    """The user has as many API tokens as one user can have."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit

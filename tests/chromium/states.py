@@ -83,6 +83,24 @@ def link_made(page: Page, site: Site) -> None:
     page.locator("#link").wait_for()
 
 
+def token_made(page: Page, site: Site) -> None:
+    page.goto("/profile/tokens")
+    page.get_by_role("textbox", name="Name").fill("Nightly import on the server in the cellar")
+    page.get_by_role("checkbox", name="users:read").check()
+    page.get_by_role("button", name="Create the token").click()
+    page.locator("#token").wait_for()
+
+
+def own_tokens(page: Page, site: Site) -> None:
+    token_made(page, site)
+    page.goto("/profile/tokens")
+
+
+def all_tokens(page: Page, site: Site) -> None:
+    token_made(page, site)
+    page.goto("/dashboard/tokens")
+
+
 def link_opened(page: Page, site: Site) -> None:
     link_made(page, site)
     page.goto(page.locator("#link").inner_text())
@@ -343,6 +361,11 @@ STATES = [
     State("dashboard, ten million", ten_million("/dashboard?days=90")),
     State("dashboard, chart as a table", chart_as_table),
     State("users", at("/dashboard/users")),
+    State("tokens, none", at("/profile/tokens")),
+    State("tokens, refused", pressed("/profile/tokens", "Create the token")),
+    State("tokens, made", token_made),
+    State("tokens, own", own_tokens),
+    State("tokens of all users", all_tokens),
     State("users, alone", at("/dashboard/users"), people=False),
     State("users, ten million", ten_million("/dashboard/users?size=5")),
     State(

@@ -31,7 +31,9 @@ PAGES = [
     ("/dashboard/users/new", 1),
     ("/dashboard/operations", 2),
     ("/dashboard/system", 2),
+    ("/dashboard/tokens", 2),
     ("/profile", 4),
+    ("/profile/tokens", 2),
     ("/profile/password", 1),
 ]
 

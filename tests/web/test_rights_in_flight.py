@@ -72,12 +72,15 @@ PAGES: list[tuple[str, str, dict[str, str]]] = [
     ("web.make_links", "/dashboard/users/selected/password-links?id={ann}", {"expected": "1"}),
     ("web.undo_operation", "/dashboard/operations/1/undo", {}),
     ("web.undo", "/dashboard/users/undo/activate", {"id": "{ann}"}),
+    ("web.end_token", "/dashboard/tokens/{token}/end", {}),
     ("web.end_session", "/dashboard/users/{ann}/sessions/{session}/end", {}),
 ]
 OWN_PAGES: list[tuple[str, str, dict[str, str]]] = [
     ("web.change_profile", "/profile", {"username": "root", "email": "root@example.org", "full_name": "X"}),
     ("web.change_own_password", "/profile/password", dict.fromkeys(("password", "password_again"), NEW_PASSWORD)),
     ("web.end_own_session", "/profile/sessions/{own}/end", {}),
+    ("web.create_token", "/profile/tokens", {"name": "x", "scopes": "self"}),
+    ("web.end_own_token", "/profile/tokens/{own_token}/end", {}),
     ("web.end_other_sessions", "/profile/sessions", {}),
     ("web.log_out", "/logout", {}),
 ]

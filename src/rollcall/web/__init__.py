@@ -29,6 +29,7 @@ from rollcall.web import (
     password_links,
     sessions,
     system,
+    tokens,
     undo,
     users,
     wording,
@@ -36,7 +37,7 @@ from rollcall.web import (
 from rollcall.web.blueprint import asset, blueprint, csrf
 
 __all__ = ["account", "bulk", "dashboard", "error_page", "export", "find", "imports", "init_app"]
-__all__ += ["mails", "operations", "password_links", "sessions", "system", "undo", "users", "wants_page"]
+__all__ += ["mails", "operations", "password_links", "sessions", "system", "tokens", "undo", "users", "wants_page"]
 
 # Programs call these addresses, so errors there are JSON.
 _NOT_PAGES = ("/api/", "/health", "/metrics", "/openapi.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from flask import Request, Response, make_response, render_template, request
 
 from rollcall.api.errors import describe
 from rollcall.api.parsing import RequestParser
-from rollcall.api.schemas.base import Flag
+from rollcall.api.schemas.base import Flag, Items, Whole
 from rollcall.errors import FieldProblem, RollcallError, ValidationFailed
 from rollcall.web import drafts
 
@@ -18,7 +19,10 @@ _PASSWORDS = frozenset({"password", "password_again", "current_password"})
 
 
 class _FormParser(RequestParser):
-    """Reads form values as if they were JSON: check boxes are booleans, empty fields are absent or null."""
+    """Reads form values as if they were JSON.
+
+    Check boxes are booleans or arrays, digits are numbers, and empty fields are absent or null.
+    """
 
     def load_form(self, req: Request, schema: ma.Schema) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -26,6 +30,10 @@ class _FormParser(RequestParser):
             typed = req.form.get(name, "")
             if isinstance(field, Flag):
                 values[name] = bool(typed)
+            elif isinstance(field, Items):
+                values[name] = req.form.getlist(name)
+            elif isinstance(field, Whole):
+                values[name] = (int(typed) if re.fullmatch("[0-9]{1,18}", typed) else typed) if typed else None
             elif typed or not field.required:
                 values[name] = typed if name in _PASSWORDS else typed.strip()
         return values
@@ -76,7 +84,8 @@ class Form:
         self.status = answer.status
         self.message = answer.message
         for detail in answer.details:
-            self.problems.setdefault(detail["field"].removeprefix("body").removeprefix("."), detail["message"])
+            field = detail["field"].removeprefix("body").removeprefix(".")
+            self.problems.setdefault(re.sub(r"\.[0-9]+$", "", field), detail["message"])
         return self
 
     def page(self, template: str, **context: Any) -> Response:
