@@ -32,6 +32,8 @@ PEOPLE = [
 
 GOOD_ROWS = "email;username;full_name\nann@example.org;ann;Ann Lee\nbob@example.org;bob;\n"
 BAD_ROWS = f"email;username;full_name\nann@example.org;ann;\nnobody;x;{LONG_NAME * 2}\nroot@example.org;root;=1+1\n"
+SOME_BAD_ROWS = "email;username\nbob@example.org;bob\nnobody;x\n"
+EXISTING_ROWS = "email;username;full_name\nnoor@example.org;noor;Noor al-Huda\nbob@example.org;bob;\n"
 
 
 @dataclass(frozen=True)
@@ -273,6 +275,18 @@ def checked(content: str, then: str = "", seen: str = "") -> Callable[[Page, Sit
     return check
 
 
+def checked_again(content: str, existing: str, seen: str) -> Callable[[Page, Site], object]:
+    """The import page after a choice was made for people who are there already."""
+
+    def check(page: Page, site: Site) -> None:
+        checked(content)(page, site)
+        page.get_by_label("People who are there already").select_option(existing)
+        page.get_by_role("button", name="Check again with these choices").click()
+        page.get_by_role("heading", name=seen).wait_for()
+
+    return check
+
+
 def import_under_way(page: Page, site: Site) -> None:
     """Begun in another tab, and held as long as nothing can be written; this tab hears of nothing."""
     other = page.context.new_page()
@@ -390,6 +404,8 @@ STATES = [
     State("import, nothing chosen", pressed("/dashboard/users/import", "Check the file")),
     State("import, checked", checked(GOOD_ROWS)),
     State("import, bad rows", checked(BAD_ROWS)),
+    State("import, changes of people who are there", checked_again(EXISTING_ROWS, "update", "1 changed")),
+    State("import, good rows done", checked(SOME_BAD_ROWS, "Import 1 good row", "1 bad row is left.")),
     State("import, under way", import_under_way),
     State("import, done", checked(GOOD_ROWS, "Import 2 users", "2 users created.")),
     State("new user", at("/dashboard/users/new")),

@@ -145,6 +145,27 @@ def test_without_a_script_the_columns_are_mapped_as_well(plain_page: Page) -> No
 
 
 @pytest.mark.parametrize("kind", ["page", "plain_page"])
+def test_good_rows_go_in_and_people_who_are_there_change_as_shown(request: pytest.FixtureRequest, kind: str, site: Site) -> None:
+    page: Page = request.getfixturevalue(kind)
+    site.add(username="ann", email="ann@b.de", full_name="Ann Lee")
+    page.goto(PATH)
+    choose(page, BAD)
+    press(page, "Check the file")
+    page.get_by_label("People who are there already").select_option("update")
+    if kind == "plain_page":
+        choose(page, BAD)
+    press(page, "Check again with these choices")
+    expect(page.get_by_role("row", name="2 ann full_name Ann Lee Zoë Groß")).to_be_visible()
+    if kind == "plain_page":
+        choose(page, BAD)
+    press(page, "Import 1 good row")
+    expect(page.get_by_text("0 users created, 1 changed, 0 left as they were.")).to_be_visible()
+    expect(page.get_by_text("1 bad row is left.")).to_be_visible()
+    page.get_by_role("link", name="Password links for these users").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+@pytest.mark.parametrize("kind", ["page", "plain_page"])
 def test_the_template_is_saved(request: pytest.FixtureRequest, kind: str) -> None:
     page: Page = request.getfixturevalue(kind)
     page.goto(PATH)

@@ -11,6 +11,7 @@ import click
 from rollcall.cli import existing as existing_users
 from rollcall.cli.console import counted, say_building, shown
 from rollcall.cli.files import ImportProgress, open_source, written
+from rollcall.cli.import_links import write_links
 from rollcall.cli.users import users
 from rollcall.errors import ValidationFailed
 from rollcall.infra import runtime
@@ -58,12 +59,24 @@ def _config(file: str | None) -> dict[str, str]:
 @click.option("--timezone", default="", callback=_chosen(choices.timezone), help="Of times without an offset: Europe/Berlin.")
 @click.option("--hash-config", type=_EXISTING, callback=_chosen(_config), help="The parameters of Firebase's hashes.")
 @click.option("--bad-rows", type=_WRITTEN, help="Import the good rows, and write the others to this CSV file.")
+@click.option("--password-links", type=_WRITTEN, help="Write links for the new users without a password to this CSV file.")
 @existing_users.options
-def import_users(file: str, dry_run: bool, bad_rows: str | None, existing: str, changes_file: str | None, **chosen: Any) -> None:
+def import_users(
+    file: str,
+    *,
+    dry_run: bool,
+    bad_rows: str | None,
+    password_links: str | None,
+    existing: str,
+    changes_file: str | None,
+    **chosen: Any,
+) -> None:
     """Import the users of FILE, or of standard input (-). All of them, or none.
 
     The format is recognised from the content: CSV, .xlsx, NDJSON, JSON, LDIF, htpasswd, and gzip of these.
     """
+    if dry_run and password_links:
+        raise click.UsageError("With --dry-run no links can be made: nobody is created. Leave out one of the two.")
     reading, mode = Reading(**chosen), Existing(existing)
     now = runtime.now()
     with open_source(file) as content, ImportProgress(file, content) as progress, db.engine.connect() as connection:
@@ -87,6 +100,8 @@ def import_users(file: str, dry_run: bool, bad_rows: str | None, existing: str, 
             progress.close()
             existing_users.show_preview(connection, report, changes_file)
     _tell(report, existing_users.summary(report, mode, dry_run=dry_run), bad_rows)
+    if password_links:
+        write_links(password_links, report.operation_id)
 
 
 def _tell(report: ImportReport, sentence: str, bad_rows: str | None) -> None:

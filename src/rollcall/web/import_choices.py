@@ -6,8 +6,11 @@ from typing import Final, NamedTuple
 
 from flask import request
 
+from rollcall.errors import FieldProblem, ValidationFailed
 from rollcall.services.transfer import choices, sources
+from rollcall.services.transfer.existing import Existing
 from rollcall.services.transfer.reading import Reading
+from rollcall.services.transfer.remembered import Plan
 from rollcall.services.transfer.user_files import Description
 from rollcall.services.users.field_names import is_repeatable
 from rollcall.services.users.fields import IMPORT_FIELDS
@@ -30,6 +33,12 @@ LABELS: Final = {
     "created_at": "Created at",
 }
 
+EXISTING: Final = {
+    Existing.FAIL: "refuse their rows",
+    Existing.SKIP: "leave them as they are",
+    Existing.UPDATE: "change what the file gives",
+}
+
 
 class Option(NamedTuple):
     """An entry of a menu."""
@@ -44,11 +53,23 @@ def are_sent() -> bool:
     return SENT in request.form
 
 
-def sent() -> Reading:
+def sent() -> Plan:
     """Return the choices of the form.
 
     :raises ValidationFailed: one of them is not valid.
     """
+    return Plan(_reading(), _existing())
+
+
+def _existing() -> Existing:
+    try:
+        return Existing(request.form.get("existing", Existing.FAIL))
+    except ValueError:
+        message = f"Choose one of {', '.join(Existing)}."
+        raise ValidationFailed([FieldProblem("existing", "invalid_choice", message)]) from None
+
+
+def _reading() -> Reading:
     form = request.form
     mapping: dict[str, str] = {}
     for name in IMPORT_FIELDS:

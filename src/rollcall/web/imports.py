@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, BinaryIO, NamedTuple, cast
 from uuid import UUID
 
 from flask import abort, make_response, redirect, render_template, request, url_for
+from sqlalchemy import Connection
 from werkzeug import Response
 
 from rollcall.api import client
@@ -17,9 +18,10 @@ from rollcall.errors import FieldProblem, ValidationFailed
 from rollcall.infra import bodies, deadline, runtime
 from rollcall.infra.database import own_connection, session
 from rollcall.models.import_run import FILE_NAME_MAX
-from rollcall.services.transfer import imports, remembered, runs, uploads
+from rollcall.services.transfer import change_preview, imports, remembered, runs, uploads
 from rollcall.services.transfer.imports import ImportReport
 from rollcall.services.transfer.reading import FileFormat, Reading
+from rollcall.services.transfer.remembered import Plan
 from rollcall.web import access, import_choices, operations, wording
 from rollcall.web.blueprint import blueprint
 from rollcall.web.forms import Form
@@ -45,7 +47,12 @@ class Upload(NamedTuple):
 
     name: str
     source: BinaryIO
-    reading: Reading
+    plan: Plan
+
+    @property
+    def reading(self) -> Reading:
+        """How to read it."""
+        return self.plan.reading
 
     @classmethod
     def sent(cls) -> Upload:
@@ -69,11 +76,11 @@ def import_form() -> Response:
 @bodies.large
 @deadline.limit(times=TIMES)
 def import_users() -> Response:
-    """Check a file, import a checked file, or return its bad rows, depending on the button."""
+    """Check a file, import a checked file, or return its bad rows or its changes, depending on the button."""
     form = Form.sent()
     try:
         upload = _as_before(Upload.sent())
-        perform = {"import": _import, "bad-rows": _bad_rows}.get(request.form.get("do", ""), _check)
+        perform = {"import": _import, "bad-rows": _bad_rows, "changes": _changes}.get(request.form.get("do", ""), _check)
         return perform(form, upload)
     except ValidationFailed as error:
         return _page(form.refuse(error))
@@ -106,38 +113,36 @@ def _as_before(upload: Upload) -> Upload:
         return upload
     file = uploads.preview(upload.source, upload.reading, now=runtime.now(), check=deadline.check).file
     kept = file and remembered.find(session(), _me(), file.columns)
-    return upload._replace(reading=kept) if kept else upload
+    return upload._replace(plan=kept) if kept else upload
 
 
 def _check(form: Form, upload: Upload) -> Response:
     shown = uploads.preview(upload.source, upload.reading, now=runtime.now(), check=deadline.check)
     digest = runs.digest(upload.source)
     with own_connection() as connection:
-        report = imports.import_users(
-            connection,
-            upload.source,
-            upload.reading,
-            dry_run=True,
-            now=runtime.now(),
-            progress=lambda *_: None,
-            check=deadline.check,
-        )
-    if report.problem_count:
-        if import_choices.are_sent() and shown.file is not None:
-            with transaction() as work:
-                runs.remember(work, access.identity(), shown.file.columns, upload.reading, runtime.now())
-        return _page(form, upload=upload, report=report, preview=shown)
+        report = _rehearse(connection, upload)
+    run, plan, now = None, upload.plan, runtime.now()
     with transaction() as work:
-        run = runs.note(
-            work,
-            access.identity(),
-            file_digest=digest,
-            file_name=upload.name,
-            reading=upload.reading,
-            report=report,
-            now=runtime.now(),
-        )
+        if shown.file is not None and (import_choices.are_sent() or plan != Plan()):
+            runs.remember(work, access.identity(), shown.file, plan, now)
+        if report.created + report.changed:
+            run = runs.note(work, access.identity(), file_digest=digest, file_name=upload.name, plan=plan, report=report, now=now)
     return _page(form, upload=upload, report=report, preview=shown, run=run, estimate=report.estimate())
+
+
+def _rehearse(connection: Connection, upload: Upload) -> ImportReport:
+    """Check every row. The counts are those of the good rows."""
+    return imports.import_users(
+        connection,
+        upload.source,
+        upload.reading,
+        dry_run=True,
+        now=runtime.now(),
+        progress=lambda *_: None,
+        check=deadline.check,
+        existing=upload.plan.existing,
+        only_good=True,
+    )
 
 
 def _import(form: Form, upload: Upload) -> Response:
@@ -154,8 +159,8 @@ def _import(form: Form, upload: Upload) -> Response:
             check=deadline.check,
             origin=client.origin(),
         )
-    if report is not None and report.problem_count:
-        return _page(form, upload=upload, report=report, late=True)
+    if report is not None and runs.is_refused(report):
+        return _page(form, upload=upload._replace(plan=Plan(run.reading, run.existing)), report=report, late=True)
     return redirect(url_for(".show_import", run_id=run.id), 303)
 
 
@@ -167,13 +172,37 @@ def _run_sent() -> UUID | None:
 
 
 def _bad_rows(_form: Form, upload: Upload) -> Response:
+    def write(connection: Connection, target: BinaryIO) -> None:
+        uploads.write_bad_rows(
+            connection,
+            upload.source,
+            upload.reading,
+            target,
+            now=runtime.now(),
+            check=deadline.check,
+            existing=upload.plan.existing,
+        )
+
+    return _download("bad-rows.csv", write)
+
+
+def _changes(_form: Form, upload: Upload) -> Response:
+    def write(connection: Connection, target: BinaryIO) -> None:
+        _rehearse(connection, upload)
+        change_preview.write(connection, target, check=deadline.check)
+
+    return _download("changes.csv", write)
+
+
+def _download(name: str, write: Callable[[Connection, BinaryIO], None]) -> Response:
+    """Answer a CSV file once it is complete."""
     with ExitStack() as unread:
         target = unread.enter_context(tempfile.TemporaryFile())
         with own_connection() as connection:
-            uploads.write_bad_rows(connection, upload.source, upload.reading, target, now=runtime.now(), check=deadline.check)
+            write(connection, target)
         unread.pop_all()  # whoever reads it closes it
     reply = deadline.stream(_read(target), content_type=_TYPES[FileFormat.CSV])
-    reply.headers.set("Content-Disposition", "attachment", filename="bad-rows.csv")
+    reply.headers.set("Content-Disposition", "attachment", filename=name)
     return reply
 
 
@@ -200,6 +229,7 @@ def _page(form: Form, report: ImportReport | None = None, **context: Any) -> Res
         "import.html",
         report=report,
         choices=import_choices,
+        value=change_preview.shown,
         limit=runtime.settings().request_timeout * TIMES,
         max_size=_max_size(),
         recent=runs.recent(session(), _me(), _RECENT),

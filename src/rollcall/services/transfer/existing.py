@@ -184,6 +184,11 @@ def resolve(connection: Connection, mode: Existing, *, lock: bool = False) -> Co
             if lock:
                 connection.execute(_LOCK)
             connection.execute(_COMPARE)
+    return count(connection)
+
+
+def count(connection: Connection) -> Counts:
+    """Return how many of the staged rows create, change and leave users, as ``resolve`` has found."""
     return Counts(*connection.execute(_COUNT).one())
 
 

@@ -7,13 +7,14 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from rollcall.models import ImportChoice
 from rollcall.services.transfer import choices, headings
+from rollcall.services.transfer.existing import Existing
 from rollcall.services.transfer.reading import Reading
 
 _KEEP: Final = text("""
@@ -22,6 +23,13 @@ _KEEP: Final = text("""
     ON CONFLICT (user_id, columns) DO UPDATE SET reading = excluded.reading, used_at = excluded.used_at
 """)
 _ADDED: Final = frozenset({"line", "reason"})
+
+
+class Plan(NamedTuple):
+    """What a person chose for an import: how to read the file, and what to do with users who are there already."""
+
+    reading: Reading = Reading()
+    existing: Existing = Existing.FAIL
 
 
 def to_json(reading: Reading) -> dict[str, Any]:
@@ -53,16 +61,16 @@ def from_json(kept: dict[str, Any] | None) -> Reading:
     )
 
 
-def keep(session: Session, user_id: int, columns: Iterable[str], reading: Reading, now: datetime) -> None:
+def keep(session: Session, user_id: int, columns: Iterable[str], plan: Plan, now: datetime) -> None:
     """Keep the choices for the next file with the same columns. A signer key is not kept. The caller commits."""
-    chosen = json.dumps(to_json(replace(reading, hash_config={})))
+    chosen = json.dumps({**to_json(replace(plan.reading, hash_config={})), "existing": plan.existing})
     session.execute(_KEEP, {"user_id": user_id, "columns": _digest(columns), "reading": chosen, "now": now})
 
 
-def find(session: Session, user_id: int, columns: Iterable[str]) -> Reading | None:
+def find(session: Session, user_id: int, columns: Iterable[str]) -> Plan | None:
     """Return what this user chose for a file with the same columns, in any order."""
     kept = session.get(ImportChoice, (user_id, _digest(columns)))
-    return None if kept is None else from_json(kept.reading)
+    return None if kept is None else Plan(from_json(kept.reading), Existing(kept.reading.get("existing", Existing.FAIL)))
 
 
 def _digest(columns: Iterable[str]) -> bytes:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import BinaryIO, Final
 from uuid import UUID, uuid4
@@ -27,10 +27,12 @@ from rollcall.models import ImportRun
 from rollcall.services.events.origin import Origin
 from rollcall.services.identity import rights
 from rollcall.services.identity.accounts import Identity
-from rollcall.services.transfer import imports, remembered
-from rollcall.services.transfer.existing import Existing
+from rollcall.services.transfer import existing, imports, remembered, uploads
+from rollcall.services.transfer.existing import Counts, Existing
 from rollcall.services.transfer.imports import ImportReport
 from rollcall.services.transfer.reading import FileFormat, Reading
+from rollcall.services.transfer.remembered import Plan
+from rollcall.services.transfer.user_files import Description
 
 GOOD_FOR: Final = timedelta(hours=1)
 """So long after its check a file may be imported: what was free then may be taken later."""
@@ -40,8 +42,12 @@ BETWEEN_SIGNS: Final = 0.5
 
 _FORGET: Final = text("DELETE FROM import_runs WHERE checked_at < :before")
 _NOTE: Final = text("""
-    INSERT INTO import_runs (id, user_id, digest, file_name, file_format, reading, checked_at, stage, done, total)
-    VALUES (:run, :user_id, :digest, :file_name, :file_format, CAST(:reading AS jsonb), :now, 'checked', 0, :rows)
+    INSERT INTO import_runs (
+        id, user_id, digest, file_name, file_format, reading, checked_at, stage, done, total, rows, existing, only_good
+    ) VALUES (
+        :run, :user_id, :digest, :file_name, :file_format, CAST(:reading AS jsonb), :now, 'checked', 0, :rows, :rows,
+        :existing, :only_good
+    )
 """)
 _LOCK: Final = text("SELECT pg_try_advisory_lock(hashtextextended(CAST(:run AS text), 0))")
 # How a lock of 64 bits appears in the view: PostgreSQL manual, pg_locks.
@@ -59,7 +65,10 @@ _BEGIN: Final = text("""
     WHERE id = :run AND created IS NULL
 """)
 _PROGRESS: Final = text("UPDATE import_runs SET stage = :stage, done = :done, total = :total WHERE id = :run")
-_DONE: Final = text("UPDATE import_runs SET created = :created, finished_at = :now WHERE id = :run AND created IS NULL")
+_DONE: Final = text("""
+    UPDATE import_runs SET created = :created, changed = :changed, unchanged = :left, finished_at = :now
+    WHERE id = :run AND created IS NULL
+""")
 _REFUSED: Final = text("UPDATE import_runs SET error = :error, finished_at = :now WHERE id = :run")
 
 
@@ -68,6 +77,9 @@ class Run:
     """An import as its page shows it.
 
     :ivar state: ``checked`` (and not begun), ``running``, ``done``, ``refused`` or ``interrupted``.
+    :ivar existing: what it does with users who are there already.
+    :ivar only_good: whether it leaves the bad rows out.
+    :ivar left_out: the rows that it left out.
     """
 
     id: UUID
@@ -80,7 +92,12 @@ class Run:
     started_at: datetime | None
     finished_at: datetime | None
     created: int
+    changed: int
+    unchanged: int
+    left_out: int
     error: str
+    existing: Existing
+    only_good: bool
 
 
 def digest(source: BinaryIO) -> bytes:
@@ -93,10 +110,11 @@ def digest(source: BinaryIO) -> bytes:
 
 
 def note(
-    session: Session, by: Identity, *, file_digest: bytes, file_name: str, reading: Reading, report: ImportReport, now: datetime
+    session: Session, by: Identity, *, file_digest: bytes, file_name: str, plan: Plan, report: ImportReport, now: datetime
 ) -> UUID:
-    """Record that a superuser has checked a file and nothing was wrong. The caller commits.
+    """Record that a superuser has checked a file of which something can be imported. The caller commits.
 
+    :param report: of the check. If it has problems, the import leaves the bad rows out.
     :raises InvalidToken, AccessDenied: ``by`` has meanwhile lost the right to import.
     :return: the name under which it may be imported.
     """
@@ -104,20 +122,25 @@ def note(
     session.execute(_FORGET, {"before": now - KEPT_FOR})
     run = uuid4()
     values = {"run": run, "user_id": by.user.id, "digest": file_digest, "file_name": file_name, "rows": report.rows, "now": now}
+    values |= {"existing": plan.existing, "only_good": report.problem_count > 0}
     file_format = report.file.opened.file_format if report.file else FileFormat.CSV
-    session.execute(_NOTE, {**values, "file_format": file_format, "reading": json.dumps(remembered.to_json(reading))})
-    if report.file is not None and reading != Reading():
-        remembered.keep(session, by.user.id, report.file.columns, reading, now)
+    session.execute(_NOTE, {**values, "file_format": file_format, "reading": json.dumps(remembered.to_json(plan.reading))})
     return run
 
 
-def remember(session: Session, by: Identity, columns: Iterable[str], reading: Reading, now: datetime) -> None:
-    """Keep a superuser's choices although the file has faults: the next one is the same file, fixed. The caller commits.
+def remember(session: Session, by: Identity, file: Description, plan: Plan, now: datetime) -> None:
+    """Keep a superuser's choices for the next file with these columns, and for the file of its bad rows. The caller commits.
+
+    The file of bad rows has no columns of passwords and hashes.
 
     :raises InvalidToken, AccessDenied: ``by`` has meanwhile lost the right to import.
     """
     rights.confirm(session, by, now, superuser=True)
-    remembered.keep(session, by.user.id, columns, reading, now)
+    remembered.keep(session, by.user.id, file.columns, plan, now)
+    columns = uploads.Layout.of(file).columns
+    if file.opened.is_table and set(columns) != set(file.columns):
+        mapping = {name: column for name, column in plan.reading.mapping.items() if name not in uploads.SECRETS}
+        remembered.keep(session, by.user.id, columns, plan._replace(reading=replace(plan.reading, mapping=mapping)), now)
 
 
 def require(session: Session, run_id: UUID | None, user_id: int, file_digest: bytes, now: datetime) -> Run:
@@ -145,7 +168,6 @@ def perform(
     clock: Callable[[], datetime],
     check: Callable[[], None],
     origin: Origin,
-    existing: Existing = Existing.FAIL,
 ) -> ImportReport | None:
     """Import a file that was checked, unless that has been done, or is being done, already.
 
@@ -154,10 +176,10 @@ def perform(
     :param run: what ``require`` has found for this very file.
     :param by: the superuser who began it.
     :param origin: who imports it, for the trail.
-    :param existing: what to do with users who are there, as in the check.
     :param check: called often; what it raises (the deadline) ends the import, and nothing is written.
     :raises InvalidToken, AccessDenied: ``by`` has meanwhile lost the right to import; nothing is written.
-    :return: what has become of it, or ``None`` where this run is somebody else's to finish, or finished.
+    :return: what has become of it, or ``None`` where this run is somebody else's to finish, or finished. It is refused if it
+        has problems and counts nobody.
     """
     with connection.begin():
         if not connection.execute(_LOCK, {"run": run.id}).scalar_one():
@@ -165,10 +187,10 @@ def perform(
         if not connection.execute(_BEGIN, {"run": run.id, "now": clock()}).rowcount:
             return None
 
-    def finish(created: int) -> None:
+    def finish(_created: int) -> None:
         # At the end: nobody who takes rights away should have to wait for a whole import.
         rights.confirm(connection, by, clock(), superuser=True)
-        connection.execute(_DONE, {"run": run.id, "created": created, "now": clock()})
+        connection.execute(_DONE, {"run": run.id, "now": clock(), **existing.count(connection)._asdict()})
 
     report = imports.import_users(
         connection,
@@ -181,13 +203,26 @@ def perform(
         before_commit=finish,
         origin=origin,
         way="page",
-        existing=existing,
+        existing=run.existing,
+        only_good=run.only_good,
         file_name=run.file_name,
         run_id=run.id,
     )
-    if report.problem_count:
+    if is_refused(report):
         aside.execute(_REFUSED, {"run": run.id, "error": _why(report), "now": clock()})
+    elif not counted(report):  # there was nobody to write, so there was no transaction to say so
+        aside.execute(_DONE, {"run": run.id, "now": clock(), **Counts(0, 0, 0)._asdict()})
     return report
+
+
+def counted(report: ImportReport) -> int:
+    """Return how many rows were or would be imported, or belong to users who stay as they are."""
+    return report.created + report.changed + report.left
+
+
+def is_refused(report: ImportReport) -> bool:
+    """Return whether an import wrote nothing because of problems."""
+    return bool(report.problem_count) and not counted(report)
 
 
 def find(session: Session, run_id: UUID, user_id: int) -> Run | None:
@@ -236,7 +271,12 @@ def _shown(row: ImportRun, *, running: bool) -> Run:
         started_at=row.started_at,
         finished_at=row.finished_at,
         created=row.created or 0,
+        changed=row.changed,
+        unchanged=row.unchanged,
+        left_out=max(0, row.rows - (row.created or 0) - row.changed - row.unchanged) if row.only_good else 0,
         error=row.error or "",
+        existing=Existing(row.existing),
+        only_good=row.only_good,
     )
 
 

@@ -29,9 +29,10 @@ from rollcall.services.transfer.table_headings import HEADINGS
 from rollcall.services.transfer.user_files import Description, UserFile
 from rollcall.services.users.fields import IMPORT_FIELDS
 
-_SECRETS: Final = ("password", "password_hash")
+SECRETS: Final = ("password", "password_hash")
+"""The fields that a file of bad rows leaves out."""
 _ADDED: Final = ("line", "reason")
-_COLUMNS: Final = tuple(name for name in IMPORT_FIELDS if name not in _SECRETS)
+_COLUMNS: Final = tuple(name for name in IMPORT_FIELDS if name not in SECRETS)
 _ROWS_PER_CHECK: Final = 500
 PREVIEWED: Final = 5
 
@@ -172,7 +173,7 @@ class Layout:
         return [_shown(row.values.get(name, _raw(row, name))) for name in self.columns]
 
 
-_SECRET_KEYS: Final = frozenset(headings.key(each) for name in _SECRETS for each in HEADINGS[name])
+_SECRET_KEYS: Final = frozenset(headings.key(each) for name in SECRETS for each in HEADINGS[name])
 
 
 def _as_typed(cell: object) -> object:

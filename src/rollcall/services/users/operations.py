@@ -105,6 +105,18 @@ def of_run(session: Session, run_id: UUID) -> Operation | None:
     return session.scalars(select(Operation).where(Operation.run_id == run_id)).one_or_none()
 
 
+_WITHOUT_PASSWORD: Final = text("""
+    SELECT users.id FROM operations
+    JOIN users ON users.id <@ created_ids AND users.id >= lower(created_ids) AND users.id < upper(created_ids)
+    WHERE operations.id = :id AND users.password_hash IS NULL ORDER BY users.id
+""")
+
+
+def created_without_password(session: Session, operation_id: int) -> tuple[int, ...]:
+    """Return the ids of the users whom an import has created and who have no password."""
+    return tuple(session.scalars(_WITHOUT_PASSWORD, {"id": operation_id}))
+
+
 _LOCK: Final = select(Operation).where(Operation.id == bindparam("id")).with_for_update()
 
 
