@@ -68,7 +68,7 @@ class Identity:
 
 
 def named(name: str) -> ColumnElement[bool]:
-    """The condition that finds a user by username or e-mail address, however it is spelled (``normalization``)."""
+    """Return the condition that finds a user by username or e-mail address, however it is spelled (``normalization``)."""
     key = EMAIL_KEY if "@" in name else USERNAME_KEY  # a username with an @ is the same user's e-mail address
     return key == name_key(normalization.name(name))
 
@@ -207,7 +207,7 @@ def log_out(session: Session, identity: Identity, now: datetime, *, everywhere: 
 
 
 def open_sessions(session: Session, user_id: int, now: datetime) -> Sequence[UserSession]:
-    """The sessions of a user that have not ended, the newest first."""
+    """Return the sessions of a user that have not ended, the newest first."""
     query = select(UserSession).where(UserSession.user_id == user_id, UserSession.expires_at > now)
     return session.scalars(query.order_by(UserSession.id.desc())).all()
 
@@ -263,7 +263,7 @@ def end_tokens(session: Session, user_ids: Sequence[int]) -> None:
 
 
 def can_be_stored(name: str) -> bool:
-    """Whether a name could be a user's; any other one cannot even be looked up."""
+    """Return whether a name could be a user's; any other one cannot even be looked up."""
     return len(name.strip()) <= NAME_MAX and is_storable(name)
 
 

@@ -189,7 +189,7 @@ def _new(problems: Iterable[FieldProblem], row: Row, missing: set[str]) -> list[
 
 
 def _valid(rows: Iterator[Checked], report: ImportReport, waiting: PlainPasswords) -> Iterator[tuple[int, int, NewUser]]:
-    """The valid rows with their numbers and lines; the others go into the report."""
+    """Yield the valid rows with their numbers and lines; the others go into the report."""
     for row in rows:
         report.rows = max(report.rows, row.place)
         if row.user is None:

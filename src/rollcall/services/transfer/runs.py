@@ -101,7 +101,7 @@ class Run:
 
 
 def digest(source: BinaryIO) -> bytes:
-    """The SHA-256 of a file, in constant memory; it is left at its beginning."""
+    """Return the SHA-256 of a file, in constant memory; it is left at its beginning."""
     running = hashlib.sha256()
     while chunk := source.read(1 << 16):
         running.update(chunk)
@@ -144,7 +144,7 @@ def remember(session: Session, by: Identity, file: Description, plan: Plan, now:
 
 
 def require(session: Session, run_id: UUID | None, user_id: int, file_digest: bytes, now: datetime) -> Run:
-    """The run under which a user may import this file.
+    """Return the run under which a user may import this file.
 
     :raises ValidationFailed: this user has not checked this file within the last hour.
     """
@@ -226,7 +226,7 @@ def is_refused(report: ImportReport) -> bool:
 
 
 def find(session: Session, run_id: UUID, user_id: int) -> Run | None:
-    """A user's own import; nobody sees another's."""
+    """Return a user's own import; nobody sees another's."""
     # First: a run that is not under way now has its result, if there is one, in the row that is read next.
     running = session.execute(_IS_LOCKED, {"run": run_id}).scalar_one()
     row = session.get(ImportRun, run_id, populate_existing=True)
@@ -234,7 +234,7 @@ def find(session: Session, run_id: UUID, user_id: int) -> Run | None:
 
 
 def recent(session: Session, user_id: int, most: int) -> list[Run]:
-    """A user's latest imports."""
+    """Return a user's latest imports."""
     own = select(ImportRun.id).where(ImportRun.user_id == user_id, ImportRun.started_at.is_not(None))
     ids = session.scalars(own.order_by(ImportRun.started_at.desc(), ImportRun.id).limit(most)).all()
     return [run for run_id in ids if (run := find(session, run_id, user_id)) is not None]

@@ -200,12 +200,12 @@ def drop_clashes(connection: Connection) -> tuple[set[int], int]:
 
 
 def first_clashes(connection: Connection, most: int) -> list[Clash]:
-    """The first clashes in the order of the file."""
+    """Return the first clashes in the order of the file."""
     return [Clash(*row) for row in connection.execute(text(f"{_CLASHES} LIMIT :most"), {"most": most})]
 
 
 def stream_clashes(connection: Connection) -> Iterator[Clash]:
-    """All clashes in the order of the file, in constant memory; in a transaction."""
+    """Yield all clashes in the order of the file, in constant memory; in a transaction."""
     yield from (Clash(*row) for row in connection.execute(text(_CLASHES), execution_options={"yield_per": 1_000}))
 
 
