@@ -241,12 +241,12 @@ class Endless(io.RawIOBase):
 def test_memory_stays_constant(file_format: str, head: bytes, body: bytes) -> None:
     tracemalloc.start()
     try:
-        source: Any = Endless(head, body, times=100)
+        source: Any = Endless(head, body, times=40)
         count = sum(1 for _ in UserFile(source, Reading(FileFormat(file_format)), now=NOON).rows())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert count >= 100_000
+    assert count >= 40_000  # of 200 bytes and more each, were they kept
     assert peak < 2_000_000
 
 
