@@ -13,12 +13,12 @@ import flask_migrate
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, create_engine, event, select, text
+from sqlalchemy import Engine, create_engine, event, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 import servers
-from databases import FORGET_EVENTS
+from databases import EMPTY_TABLES, FORGET_EVENTS
 from facts import NOON, PASSWORD_HASH
 from rollcall.app import create_app
 from rollcall.infra import breaker, throttled_log
@@ -99,7 +99,7 @@ def engine(shared_app: Flask, database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def empty_database(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text("TRUNCATE users, login_failures, operations RESTART IDENTITY CASCADE"))
+        connection.execute(EMPTY_TABLES)
         connection.execute(FORGET_EVENTS)
 
 

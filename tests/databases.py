@@ -34,6 +34,28 @@ FORGET_EVENTS = text("""
 """)
 
 
+# Every table but the events. TRUNCATE makes new files for users, their 17 indexes and nine more tables: 26 ms, where a few rows
+# are deleted in 2. The tally comes after the users, whose deletion writes to it.
+EMPTY_TABLES = text("""
+    DO $$
+    DECLARE
+        name text;
+    BEGIN
+        IF (SELECT count(*) FROM (SELECT FROM users LIMIT 200) AS counted) = 200 THEN
+            TRUNCATE users, login_failures, operations RESTART IDENTITY CASCADE;
+        END IF;
+        FOR name IN
+            SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+            AND NOT relispartition AND relname <> 'alembic_version' ORDER BY relname <> 'users', relname
+        LOOP
+            EXECUTE format('DELETE FROM %I', name);
+        END LOOP;
+        PERFORM setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false) FROM pg_sequences
+        WHERE schemaname = current_schema() AND last_value IS NOT NULL AND sequencename <> 'security_events_id_seq';
+    END $$
+""")
+
+
 @contextmanager
 def application(settings: Settings, clock: Callable[[], datetime], options: str = "") -> Iterator[Flask]:
     """An application on a new, empty database, without tables yet; the database is gone afterwards.
