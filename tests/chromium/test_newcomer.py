@@ -19,7 +19,7 @@ FAULTS = {
     17: (";person17@beispiel.example;", ";person17-beispiel.example;", "email This is not a valid e-mail address"),
     42: (";person42@beispiel.example;", ";;", "email This field is required"),
     99: (";person99@beispiel.example;", ";person98@beispiel.example;", "email Line 100 has this e-mail address, too."),
-    150: (";ja", ";vielleicht", "is_active This has to be true or false."),
+    150: (";ja", ";vielleicht", "is_active This has to be yes or no, or a status"),
     299: (";person299@beispiel.example;", ";person299@;", "email This is not a valid e-mail address"),
 }
 
