@@ -13,7 +13,7 @@ def is_set_up() -> bool:
 
 
 def cipher() -> Cipher | None:
-    """Return the recipe for links in the queue; ``None``: mail is not set up."""
+    """Return the cipher for links in the queue; ``None``: mail is not set up."""
     return sealing.cipher("mail") if is_set_up() else None
 
 
@@ -24,7 +24,7 @@ def require_set_up() -> None:
 
 
 def required_cipher() -> Cipher:
-    """Return the recipe for links in the queue.
+    """Return the cipher for links in the queue.
 
     :raises MailNotSetUp: mail is not set up.
     """

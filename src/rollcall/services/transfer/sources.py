@@ -6,6 +6,7 @@ from typing import Final
 
 from rollcall.services.transfer.known_sources import SOURCES, Source
 from rollcall.services.transfer.table_headings import HEADINGS
+from rollcall.services.users.fields import IMPORT_FIELDS
 
 __all__ = ["BY_NAME", "FIREBASE_COLUMNS", "ROLLCALL", "SOURCES", "TABLE", "Source"]
 
@@ -13,19 +14,7 @@ ROLLCALL: Final = Source(
     "rollcall",
     "Rollcall",
     (),
-    {
-        name: (name,)
-        for name in (
-            "email",
-            "username",
-            "full_name",
-            "password",
-            "password_hash",
-            "is_active",
-            "is_superuser",
-            "created_at",
-        )
-    },
+    {name: (name,) for name in IMPORT_FIELDS},
     closed=False,
 )
 
